@@ -14,4 +14,15 @@ From pixels to masks, by the types that hold each step:
 
 ``segmentation`` turns boxes and points into masks, ``propagation`` follows masks through the
 video, and ``vision`` has what all use: flow, camera motion, shot cuts, colors, filters.
+
+With a detector, named things are candidates, too: detections are linked to ``NamedTrack``s, and
+``choose_tracks`` chooses among these. It takes tracks from anywhere, so that other plug-ins can
+judge theirs without a language model.
+
+The names of the package are listed in ``__init__.pyi`` and imported when they are first used,
+so that listing plug-ins stays light.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

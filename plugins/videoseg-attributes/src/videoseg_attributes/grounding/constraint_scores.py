@@ -13,6 +13,7 @@ from videoseg_attributes.grounding.language import (
     ColorIs,
     EventIs,
     MotionIs,
+    NameIs,
     Phases,
     PositionIs,
     SizeIs,
@@ -29,10 +30,12 @@ from videoseg_attributes.vision.color import brighten_histogram, color_share, de
 
 __all__ = [
     "Verdict",
+    "compare_colors",
     "locate_event",
     "score_color",
     "score_event",
     "score_motion",
+    "score_name",
     "score_phases",
     "score_position",
     "score_size",
@@ -50,6 +53,10 @@ _BACK: dict[Side, Side] = {"left": "right", "right": "left", "up": "down", "down
 _Ramp: TypeAlias = tuple[float, float]
 _UNDECIDED = 0.6  # score where there is nothing to compare with: accepted, but not preferred
 _TINY = 1e-6  # keeps ratios finite
+
+# Names: scores of a detector, and what they are worth. That of 0.3 is where published detectors
+# draw the line; less is taken only if nothing else fits.
+_NAME_SCORES, _NAME_VERDICTS = (0.0, 0.1, 0.3, 0.8), (0.0, 0.4, 0.5, 1.0)
 
 # Color: fractions of the candidate's pixels.
 _PART_COLOR: _Ramp = (0.03, 0.12)  # "with a red hat": a small part has the color
@@ -133,6 +140,13 @@ def select_positions(count: int, part: VideoPart, *, share: float = _PART_LENGTH
     return np.asarray(chosen if chosen.any() else np.ones(count, dtype=bool))
 
 
+def score_name(candidate: MeasuredCandidate, constraint: NameIs) -> Verdict:
+    """Score by how surely a detector found the candidate as this."""
+    found = candidate.names.get(constraint.words, 0.0)
+    score = float(np.interp(found, _NAME_SCORES, _NAME_VERDICTS))
+    return Verdict(score, f"found as that with {found:.2f}")
+
+
 # -- color ----------------------------------------------------------------------------------
 
 
@@ -157,6 +171,26 @@ def score_color(candidate: MeasuredCandidate, constraint: ColorIs) -> Verdict:
         ]
     score = max(scores) if constraint.any_of else min(scores)
     return Verdict(score, f"{listed}, overall {describe_colors(candidate.colors)}")
+
+
+def compare_colors(
+    candidate: MeasuredCandidate, constraint: ColorIs, pool: Sequence[MeasuredCandidate]
+) -> float:
+    """Return how much of the colors a candidate has beside others, in [0, 1].
+
+    Of two dark dogs "the grey one" is the one with more grey, though it may be mostly black.
+    """
+    relative = []
+    for color in constraint.colors:
+        shares = [_lit_fraction(other, color) for other in pool]
+        relative.append(_lit_fraction(candidate, color) / max(_TINY, *shares))
+    return float(np.mean(relative))
+
+
+def _lit_fraction(candidate: MeasuredCandidate, color: ColorWord) -> float:
+    lit = brighten_histogram(candidate.colors) if color.name in _UNCOLORED else candidate.colors
+    own = _color_fraction(candidate, color)
+    return max(own, color_share(lit, color.name, shade=color.shade))
 
 
 def _score_patches(shares: Sequence[float]) -> float:

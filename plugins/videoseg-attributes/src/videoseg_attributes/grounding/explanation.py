@@ -21,6 +21,7 @@ __all__ = [
     "describe_placement",
     "describe_plan",
     "describe_survey",
+    "explain_unjudged",
     "has_plausible",
     "join_texts",
     "make_label",
@@ -35,6 +36,10 @@ _LABEL_LENGTH = 60
 _ADVICE = (
     "describe the object in English by color, size, place, motion, time or number, such as "
     "'the red one on the left', or use a pipeline with a language model"
+)
+_ADVICE_WITH_NAMES = (
+    "describe the object in English by names that the detector knows, color, size, place, motion, "
+    "time or number, such as 'the red car on the left', or use a pipeline with a language model"
 )
 
 
@@ -72,7 +77,7 @@ def make_warnings(
     warnings = []
     if plan.truncated:
         warnings.append(f"the query is too long; only its first {MAX_WORDS} words were read")
-    if problem := _explain_unjudged(plan, found=bool(resolution.choices)):
+    if problem := explain_unjudged(plan, found=bool(resolution.choices)):
         warnings.append(problem)
     if resolution.choices and not resolution.enough:
         warnings.append(
@@ -123,8 +128,14 @@ def has_plausible(measured: MeasuredSurvey) -> bool:
     return any(candidate.plausibility >= PLAUSIBLE for candidate in measured.candidates)
 
 
-def _explain_unjudged(plan: QueryPlan, *, found: bool) -> str:
-    """Return what of a query cannot be judged, what was done, and what to do instead."""
+def explain_unjudged(plan: QueryPlan, *, found: bool, with_names: bool = False) -> str:
+    """Return what of a query cannot be judged, what was done, and what to do instead.
+
+    Args:
+        plan: The query.
+        found: Whether there is an answer.
+        with_names: Whether a detector judges nouns.
+    """
     if plan.judged_wholly:
         return ""
     if plan.objection:
@@ -140,7 +151,7 @@ def _explain_unjudged(plan: QueryPlan, *, found: bool) -> str:
         "uses the rest of the query" if plan.target.understood else "is the most salient object"
     )
     done = f"; the answer {basis}" if found else ""
-    return f"{problem}{done}; {_ADVICE}"
+    return f"{problem}{done}; {_ADVICE_WITH_NAMES if with_names else _ADVICE}"
 
 
 def describe_survey(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> str:

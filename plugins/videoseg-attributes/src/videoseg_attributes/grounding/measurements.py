@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -80,6 +80,8 @@ class MeasuredCandidate:
         outline: How sharply and steadily it is bounded, in [0, 1]; see ``outline_score``.
         clarity: How reliable its outline is where it is visible, in [0, 1].
         compactness: Its usual area over that of its convex hull, in [0, 1].
+        names: What a detector found it as, each with a score in [0, 1].
+        label: What it is called besides its number.
     """
 
     candidate_id: int
@@ -99,11 +101,13 @@ class MeasuredCandidate:
     outline: float = 1.0
     clarity: float = 0.0
     compactness: float = 1.0
+    names: Mapping[str, float] = field(default_factory=dict)
+    label: str = ""
 
     @property
     def name(self) -> str:
         """Its name in messages."""
-        return f"candidate {self.candidate_id}"
+        return f"candidate {self.candidate_id}" + (f" ({self.label})" if self.label else "")
 
     @cached_property
     def size(self) -> float:

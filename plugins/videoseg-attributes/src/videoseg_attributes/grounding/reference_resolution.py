@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from videoseg_attributes.grounding.constraint_scores import (
     score_color,
     score_event,
     score_motion,
+    score_name,
     score_phases,
     score_position,
     score_size,
@@ -26,7 +27,9 @@ from videoseg_attributes.grounding.language import (
     Constraint,
     EventIs,
     MotionIs,
+    NameIs,
     NounPhrase,
+    Number,
     Phases,
     PositionIs,
     Ranking,
@@ -47,9 +50,11 @@ ACCEPTED = 0.5
 """A candidate matches if it scores at least this on every constraint."""
 
 _DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fits better
+_LEAST_SCORE = 0.05  # of one constraint, where the closest candidate is looked for
 _SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
 _SIDES = {"left": (0, -1), "right": (0, 1), "top": (1, -1), "bottom": (1, 1)}
 _FURTHER_WEIGHT, _LEAST_FURTHER = 3.0, 0.3  # for being that share of the frame less far there
+_ANY_OF = frozenset({"on", "with"})  # relations to any of the objects that are meant
 _AFTER_FROM, _AFTER_FULLY = -0.5, 0.6  # surveyed frames between two events
 
 
@@ -114,6 +119,7 @@ class Resolver:
         self.contacts = contacts
         self._ran_out = False
         self._known: dict[tuple[int, frozenset[int]], Resolution] = {}
+        self._plurals: dict[int, NounPhrase] = {}  # of phrases of the queries, which outlive this
         self._phrases: list[NounPhrase] = []  # keeps ids in the memory above from being reused
 
     def resolve(self, phrase: NounPhrase, *, without: frozenset[int] = frozenset()) -> Resolution:
@@ -184,6 +190,9 @@ class Resolver:
         scores: dict[int, list[float]] = {candidate.candidate_id: [] for candidate in pool}
         contradicted: list[str] = []
         for constraint in phrase.constraints:
+            if not isinstance(constraint, NameIs):
+                # "The small dog" is small among dogs.
+                pool = _of_the_kind(phrase, pool) or pool
             verdicts = [self._score(candidate, constraint, pool) for candidate in pool]
             for candidate, verdict in zip(pool, verdicts, strict=True):
                 scores[candidate.candidate_id].append(verdict.score)
@@ -196,6 +205,7 @@ class Resolver:
             observations.append(Observation(_classify(constraint), text))
             if max(verdict.score for verdict in verdicts) < _DOUBTFUL:
                 contradicted.append(f'"{denied}{constraint.words}"')
+        pool = _of_the_kind(phrase, pool) or pool
         fitting = [
             Choice(candidate, float(np.prod(scores[candidate.candidate_id])))
             for candidate in pool
@@ -212,6 +222,36 @@ class Resolver:
             else "no object that was seen matches all parts of the query"
         )
         return [], False, why
+
+    def score_worst(
+        self,
+        phrase: NounPhrase,
+        candidate: MeasuredCandidate,
+        pool: Sequence[MeasuredCandidate],
+    ) -> float:
+        """Return the lowest score of a candidate on any constraint, those of its group too."""
+        own = [self._score(candidate, constraint, pool).score for constraint in phrase.constraints]
+        if phrase.within is not None:
+            own.append(self.score_worst(phrase.within, candidate, pool))
+        return min(own, default=1.0)
+
+    def score_all(
+        self,
+        phrase: NounPhrase,
+        candidate: MeasuredCandidate,
+        pool: Sequence[MeasuredCandidate],
+        *,
+        but: Sequence[Constraint] = (),
+    ) -> float:
+        """Return the product of a candidate's scores, none of which rules it out alone."""
+        own = [
+            max(_LEAST_SCORE, self._score(candidate, constraint, pool).score)
+            for constraint in phrase.constraints
+            if constraint not in but
+        ]
+        if phrase.within is not None:
+            own.append(self.score_all(phrase.within, candidate, pool, but=but))
+        return float(np.prod(own))
 
     def _score(
         self,
@@ -242,6 +282,8 @@ class Resolver:
         positions: BoolArray | None,
         pool: Sequence[MeasuredCandidate],
     ) -> Verdict:
+        if isinstance(constraint, NameIs):
+            return score_name(candidate, constraint)
         if isinstance(constraint, ColorIs):
             return score_color(candidate, constraint)
         if isinstance(constraint, SizeIs):
@@ -261,6 +303,8 @@ class Resolver:
     ) -> Verdict:
         references: list[MeasuredCandidate] = []
         me = frozenset({candidate.candidate_id})
+        if constraint.relation in _ANY_OF:
+            return self._score_contact(candidate, constraint, positions)
         for phrase in constraint.references:
             if phrase.rest:
                 references += [other for other in self.candidates if other is not candidate]
@@ -280,6 +324,33 @@ class Resolver:
             contacts=self.contacts,
             positions=positions,
         )
+
+    def _all_of(self, phrase: NounPhrase) -> NounPhrase:
+        """Return a description of all that one describes, always the same for the same."""
+        if phrase.number.count is None:
+            return phrase
+        return self._plurals.setdefault(id(phrase), replace(phrase, number=Number(None)))
+
+    def _score_contact(
+        self, candidate: MeasuredCandidate, constraint: RelationIs, positions: BoolArray | None
+    ) -> Verdict:
+        """Score a relation that holds to any of several: "on a horse" is on one of the horses."""
+        (phrase,) = constraint.references
+        me = frozenset({candidate.candidate_id})
+        meant = self.resolve(self._all_of(phrase), without=me).candidates
+        verdicts = [
+            score_relation(
+                candidate,
+                constraint.relation,
+                [other],
+                others=self.candidates,
+                contacts=self.contacts,
+                positions=positions,
+            )
+            for other in meant
+        ]
+        missing = Verdict(0.0, f'no other object matches "{phrase.words}"')
+        return max(verdicts, key=lambda verdict: verdict.score, default=missing)
 
     # -- time --------------------------------------------------------------------------------
 
@@ -497,6 +568,18 @@ class Resolver:
         if count is None or not chosen:
             return chosen, True
         return chosen[:count], len(chosen) >= count
+
+
+def _of_the_kind(
+    phrase: NounPhrase, pool: Sequence[MeasuredCandidate]
+) -> Sequence[MeasuredCandidate]:
+    """Return those of the candidates that were surely found as what a description names."""
+    named = [item for item in phrase.constraints if isinstance(item, NameIs)]
+    return [
+        candidate
+        for candidate in pool
+        if all(score_name(candidate, item).score >= ACCEPTED for item in named)
+    ]
 
 
 def _classify(item: Constraint | Ranking) -> Aspect:

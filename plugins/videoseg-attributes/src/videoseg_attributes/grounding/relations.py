@@ -27,6 +27,8 @@ _NEAREST = (0.4, 1.0)  # gap of the nearest candidate over the gap of this one
 _GAP_NOISE = 0.02  # added to both gaps of that ratio
 _NEVER_OVERLAPPED = 0.1  # score of "hides" where no overlap was seen
 _SEEMS_NEARER, _SEEMS_NEARER_WEIGHT = (-0.1, 0.2), 0.75  # ``estimate_nearness`` alone is weak
+_AT_HAND = 0.05  # gap above which nothing is held, ridden or led
+_BELOW = 0.6  # of the reference's height by which the lower edge of what is on it lies lower
 _BETWEEN_MARGIN = 0.15  # of the line between both, at either end
 _CLOSING = (0.0, 0.15)  # how much a gap shrinks (or grows) over the survey
 _OWN_SPEED = (-0.005, 0.02)  # its own speed towards (or away from) the other
@@ -119,6 +121,8 @@ def _score_one(
             return Verdict(
                 ramp(_TOUCHING - gap, *_TOUCH), f"smallest gap {gap:.2f} of the frame height"
             )
+        case "on" | "with":
+            return _score_contact(candidate, relation, reference, positions)
         case "inside":
             return _score_inside(candidate, reference, positions)
         case "approaches" | "recedes from" | "follows":
@@ -215,6 +219,26 @@ def _score_inside(
     boxes, center = reference.boxes[both], candidate.centers[both]
     held = ((center >= boxes[:, :2]) & (center <= boxes[:, 2:])).all(axis=1)
     return Verdict(float(held.mean()), f"inside the box of {reference.name} {held.mean():.2f}")
+
+
+def _score_contact(
+    candidate: MeasuredCandidate,
+    relation: RelationKind,
+    reference: MeasuredCandidate,
+    positions: BoolArray | None,
+) -> Verdict:
+    """Score how much of the time both touch; what is on something is not below it."""
+    both = _find_shared(candidate, reference, positions)
+    if not both.any():
+        return Verdict(0.0, f"never visible together with {reference.name}")
+    gaps = _box_gaps(candidate, reference, both)
+    touching = np.clip((_AT_HAND - gaps) / _AT_HAND, 0, 1)
+    measured = f"touches {reference.name} {float((gaps <= 0).mean()):.2f} of the time"
+    if relation == "on":
+        lower = candidate.boxes[both, 3] - reference.boxes[both, 3]
+        height = reference.boxes[both, 3] - reference.boxes[both, 1]
+        touching *= np.clip((_BELOW - lower / np.maximum(_TINY, height)) / _BELOW, 0, 1)
+    return Verdict(float(touching.mean()), measured)
 
 
 def _score_heading(

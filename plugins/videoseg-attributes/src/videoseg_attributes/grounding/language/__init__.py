@@ -1,5 +1,6 @@
 """A small grammar of descriptions: a query becomes a plan of constraints and rankings."""
 
+from videoseg_attributes.grounding.language.nouns import KnownNouns, list_names
 from videoseg_attributes.grounding.language.parser import parse_query, spoken_span
 from videoseg_attributes.grounding.language.plan import (
     ColorIs,
@@ -8,6 +9,7 @@ from videoseg_attributes.grounding.language.plan import (
     EventIs,
     IgnoredWords,
     MotionIs,
+    NameIs,
     NounPhrase,
     Number,
     Phases,
@@ -27,7 +29,9 @@ __all__ = [
     "Constraint",
     "EventIs",
     "IgnoredWords",
+    "KnownNouns",
     "MotionIs",
+    "NameIs",
     "NounPhrase",
     "Number",
     "Phases",
@@ -37,6 +41,7 @@ __all__ = [
     "RelationIs",
     "SizeIs",
     "When",
+    "list_names",
     "parse_query",
     "spoken_span",
 ]

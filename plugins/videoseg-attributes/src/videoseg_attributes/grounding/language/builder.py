@@ -12,6 +12,7 @@ from videoseg_attributes.grounding.language.plan import (
     Event,
     EventIs,
     MotionIs,
+    NameIs,
     NounPhrase,
     Number,
     Phases,
@@ -48,6 +49,7 @@ class PhraseBuilder:
         self.within: NounPhrase | None = None
         self.shade: Shade | None = None
         self._head: str | None = None
+        self._name: NameIs | None = None
         self._generic = False
         self._plural = False
         self._rest = False
@@ -73,6 +75,11 @@ class PhraseBuilder:
     def has_noun(self) -> bool:
         """Whether the noun names a kind of object ("dog")."""
         return self._head is not None and not self._generic
+
+    @property
+    def name(self) -> str | None:
+        """The noun, if a detector judges it."""
+        return self._name.words if self._name is not None else None
 
     @property
     def stands_for_anything(self) -> bool:
@@ -125,6 +132,16 @@ class PhraseBuilder:
         self._head = word
         looks_plural = word.endswith("s") and not word.endswith(("ss", "us", "is"))
         self._plural = word in _PLURALS or (looks_plural and len(word) > 3)
+
+    def set_name(self, word: str) -> None:
+        """Set the noun to one that a detector judges; the last one counts ("horse rider")."""
+        had_head = self.has_head
+        plural = self._plural
+        self.set_noun(word)
+        # "which of the ones is a dog": one that is said of several.
+        self._plural = plural if had_head and self.in_clause else self._plural
+        self._name = NameIs(word)
+        self._generic = False
 
     def set_rest(self, words: str) -> None:
         """Note "the others"."""
@@ -354,6 +371,8 @@ class PhraseBuilder:
         self._settle_ordinal()
         self._apply_leading_when()
         constraints, rankings = self._split_items()
+        if self._name is not None:
+            constraints = [self._name, *constraints]
         if self._plural and self.number is None:
             constraints = [
                 replace(c, any_of=True) if isinstance(c, ColorIs) and not c.part else c

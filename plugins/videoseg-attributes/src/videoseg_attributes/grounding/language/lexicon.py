@@ -359,7 +359,8 @@ _WORDS: dict[Kind, dict[str, str]] = {
         "which": "which one, which ones, which of",
     },
     "all": {"": "all, every, each, all of, each of, every one of, several, many, multiple, "
-            "any of, everything"},
+            "any of, everything, group of, herd of, flock of, pack of, team of, bunch of, "
+            "row of, crowd of"},
     "number": {
         "2": "two, 2, both, pair of, couple of, both of, a pair of, a couple of, either",
         "3": "three, 3", "4": "four, 4", "5": "five, 5", "6": "six, 6", "7": "seven, 7",

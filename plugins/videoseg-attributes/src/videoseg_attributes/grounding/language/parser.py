@@ -14,6 +14,7 @@ from videoseg_attributes.grounding.language.descriptions import (
     why_not_a_description,
 )
 from videoseg_attributes.grounding.language.lexicon import Entry
+from videoseg_attributes.grounding.language.nouns import KnownNouns
 from videoseg_attributes.grounding.language.plan import (
     ColorIs,
     Dimension,
@@ -54,10 +55,19 @@ _JUDGEABLE = frozenset(
 _ODD_SIGNS = re.compile(r"[^\w\s,;.!?:()&'\"\u2018-\u201f\u2026\u2010-\u2015\-/%]+")
 _LONGEST_SIGN, _MOST_DROPPED = 20, 10
 _DROPPED = "its place in the sentence is not understood"
-_NOUN = "nouns are not recognized without a model"
 _MODAL = "describes what could be, not what is visible"
 _OTHER = "not a color, size, place, motion, time or number"
 _OTHER_OBJECT = "refers to something that is not recognized without a model"
+_UNSEEN = "no {} was seen that it could be compared with"
+_CONTACTS: dict[str, RelationKind] = {
+    "on": "on", "onto": "on", "upon": "on", "against": "with"
+}  # fmt: skip
+_HANDLING = (
+    "hold", "held", "carry", "carri", "rid", "rode", "push", "pull", "kick", "lead", "hug",
+    "drag", "throw", "hit", "driv", "swing", "catch", "feed", "pet", "lift", "grip", "grab",
+    "touch", "lean", "play", "bounc", "dribbl", "groom", "wash", "us", "walk", "balanc",
+)  # fmt: skip
+"""How verbs begin whose object is at hand."""
 _WEARABLE = frozenset(
     {
         *("dress", "shirt", "tshirt", "t-shirt", "jacket", "coat", "suit", "uniform", "hat"),
@@ -75,11 +85,12 @@ _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "su
                            "ordinal", "generic", "rest", None})  # fmt: skip
 
 
-def parse_query(text: str) -> QueryPlan:
+def parse_query(text: str, nouns: KnownNouns | None = None) -> QueryPlan:
     """Parse a query into constraints and rankings, and the words that are not understood.
 
     Args:
         text: A description or question, such as ``"the largest object that moves left"``.
+        nouns: The nouns that a detector judges; by default none.
 
     Raises:
         QueryError: If the query has no words.
@@ -91,12 +102,13 @@ def parse_query(text: str) -> QueryPlan:
         >>> [item.words for item in plan.ignored]
         ['dog']
     """
-    tokens, truncated = tokenize(text)
+    nouns = nouns or KnownNouns()
+    tokens, truncated = tokenize(text, nouns.compounds)
     if not any(character.isalnum() for token in tokens for character in token.words):
         raise QueryError(
             "the query has no words; describe what to find, such as 'the red ball on the left'"
         )
-    parser = _Parser(tokens)
+    parser = _Parser(tokens, nouns)
     target = parser.read_phrase("top", 0)
     plan = QueryPlan(
         text,
@@ -172,6 +184,10 @@ def _looks_like_verb(word: str) -> bool:
 class _Parser(WordReader):
     """Reads phrases left to right; every step takes at least one token."""
 
+    def __init__(self, tokens: Sequence[Token], nouns: KnownNouns) -> None:
+        super().__init__(tokens)
+        self.nouns = nouns
+
     def read_phrase(self, context: _Context, depth: int) -> NounPhrase:
         """Read one description; nested ones are read by the words that open them."""
         builder = PhraseBuilder()
@@ -239,7 +255,7 @@ class _Parser(WordReader):
                 self.read_ranked_place(builder, token, entry)
             case "motion" | "event" if self.is_noun(builder, token):
                 builder.set_noun(words)
-                self.ignore(words, _NOUN)
+                self.ignore(words, self.nouns.why_unknown)
             case "motion":
                 direction = cast(Direction, entry.extra) if entry.extra else None
                 builder.add_motion(
@@ -275,7 +291,7 @@ class _Parser(WordReader):
             case "of":
                 self._read_of(builder, token, depth)
             case "preposition":
-                self._read_preposition(token, depth)
+                self._read_preposition(builder, token, depth)
             case "generic":
                 builder.set_head(plural=entry.value == "plural")
             case "rest":
@@ -348,12 +364,43 @@ class _Parser(WordReader):
                 references.append(second)
             else:
                 self.position = after
-        if not references or not all(reference.understood for reference in references):
+        unseen = self._find_unseen(references)
+        if unseen or not references or not all(one.understood for one in references):
             del self.ignored[known:]
             words = " and ".join([opening, *(reference.words for reference in references[:1])])
-            self.ignore(words.replace(" and ", " ", 1), _OTHER_OBJECT)
+            why = _UNSEEN.format(unseen) if unseen else _OTHER_OBJECT
+            self.ignore(words.replace(" and ", " ", 1), why)
             return None
         return tuple(references)
+
+    def _find_unseen(self, phrases: Sequence[NounPhrase]) -> str:
+        """Return a noun of references of which nothing was seen; empty if there is none."""
+        names = [phrase.name for phrase in phrases]
+        return next((name for name in names if name and name not in self.nouns.seen), "")
+
+    def _read_contact(
+        self,
+        builder: PhraseBuilder,
+        words: str,
+        relation: RelationKind,
+        depth: int,
+        *,
+        negated: bool = False,
+    ) -> bool:
+        """Read what a thing touches ("on a horse", "with a dog"); whether a known noun follows."""
+        before, known = self.position, len(self.ignored)
+        nested = self._read_nested("reference", depth)
+        if nested is None or nested.name is None:
+            self.position = before
+            del self.ignored[known:]
+            return False
+        told = f"{words} {nested.words}".strip()
+        if unseen := self._find_unseen([nested]):
+            del self.ignored[known:]
+            self.ignore(told, _UNSEEN.format(unseen))
+            return True
+        builder.add(RelationIs(words or told, relation, (nested,), negated=negated))
+        return True
 
     def _read_order(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
         order = cast(Literal["after", "before", "while"], entry.value)
@@ -406,6 +453,11 @@ class _Parser(WordReader):
     ) -> None:
         """Read clothes and other parts, of which the colors count."""
         opening = token.words
+        relation: RelationKind = "inside" if token.kind == "in" else "with"
+        if not self._names_clothes() and self._read_contact(
+            builder, opening, relation, depth, negated=negated
+        ):
+            return
         while True:
             known = len(self.ignored)
             nested = self._read_nested("reference", depth)
@@ -421,6 +473,15 @@ class _Parser(WordReader):
             if not listed:
                 return
             self.position += 1
+
+    def _names_clothes(self) -> bool:
+        """Whether what follows, up to its noun, is something to wear of some color."""
+        ahead = 0
+        while self.kind(ahead) in ("det", "color", "shade", "size"):
+            ahead += 1
+        token = self.position + ahead
+        colored = any(self.kind(one) == "color" for one in range(ahead))
+        return colored and token < len(self.tokens) and self.tokens[token].words in _WEARABLE
 
     def _add_part(
         self,
@@ -439,7 +500,7 @@ class _Parser(WordReader):
             part = replace(color, words=f"{opening} {color.words}", part=True)
             builder.add(replace(part, negated=color.negated != negated))
         if nested.head is not None:
-            self.ignore(nested.head, _NOUN)
+            self.ignore(nested.head, self.nouns.why_unknown)
 
     def _read_of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if builder.has_noun:
@@ -450,9 +511,12 @@ class _Parser(WordReader):
             builder.within = nested
             builder.started = True
 
-    def _read_preposition(self, token: Token, depth: int) -> None:
+    def _read_preposition(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if self.kind() == "det" and self.kind(1) in ("superlative", "place", "ranked place"):
             return  # "to the far left"
+        relation = _CONTACTS.get(token.words)
+        if relation is not None and self._read_contact(builder, token.words, relation, depth):
+            return
         if self.kind() is None and self.kind(1) == "motion":
             # "on inline skates": without an article, not a subject and its verb.
             words = " ".join(item.words for item in self.tokens[self.position : self.position + 2])
@@ -474,6 +538,11 @@ class _Parser(WordReader):
             return  # "moves the fastest"
         # "the one the audience is looking at": a second description right after the noun.
         self.position -= 1
+        verb = self.tokens[self.position - 1]
+        # "the woman riding a horse"
+        handles = verb.kind == "motion" and verb.words.startswith(_HANDLING)
+        if handles and self._read_contact(builder, "", "with", depth):
+            return
         self._discard("", depth, _OTHER_OBJECT)
         if self.position < len(self.tokens) and self.kind() == "be":
             self.skip_clause(Token("", None), why=_OTHER)
@@ -540,13 +609,54 @@ class _Parser(WordReader):
     def _read_unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         verb = builder.has_noun and _looks_like_verb(token.words)
         closed = builder.in_clause or builder.noun_closed or builder.stands_for_anything
-        if not closed and not verb:
+        if token.words in self.nouns.known and self._take_name(
+            builder, token, depth, closed=closed
+        ):
+            return
+        if not closed and not verb and builder.name is None:
             builder.set_noun(token.words)
-            self.ignore(token.words, _NOUN)
+            self.ignore(token.words, self.nouns.why_unknown)
             return
         if verb:
             builder.noun_closed = True
+        if self._read_contact_after(builder, token, depth):
+            return
         if self.kind() in ("det", "color", "number", "preposition"):
             self._discard(token.words, depth, _OTHER)
         else:
             self.ignore(token.words, _OTHER)
+
+    def _take_name(
+        self, builder: PhraseBuilder, token: Token, depth: int, *, closed: bool
+    ) -> bool:
+        """Take a noun that a detector judges, where it can be the noun of this description."""
+        before = self.tokens[self.position - 2] if self.position > 1 else None
+        if not closed:
+            if builder.name is not None:
+                self.ignore(builder.name, _OTHER)  # "horse rider"
+            builder.set_name(token.words)
+            return True
+        # "which dog", "the one that is a dog"
+        says_what = before is not None and before.kind in ("who", "det", "be", "color", "size")
+        if says_what and builder.name is None and not builder.has_noun:
+            builder.set_name(token.words)
+            return True
+        if before is not None and before.words.startswith(_HANDLING):
+            self.position -= 1  # "riding horses"
+            if self._read_contact(builder, "", "with", depth):
+                return True
+            self.position += 1
+        return False
+
+    def _read_contact_after(self, builder: PhraseBuilder, verb: Token, depth: int) -> bool:
+        """Read "holding a dog": what is done is not judged, but the dog is at hand."""
+        if not builder.has_head or not verb.words.startswith(_HANDLING):
+            return False
+        before = self.position
+        if self.kind() == "preposition" and self.tokens[before].words in _CONTACTS:
+            self.position += 1
+        if self._read_contact(builder, "", "with", depth):
+            self.ignore(verb.words, _OTHER)
+            return True
+        self.position = before
+        return False

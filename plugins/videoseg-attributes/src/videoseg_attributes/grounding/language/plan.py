@@ -21,6 +21,7 @@ __all__ = [
     "IgnoredWords",
     "Manner",
     "MotionIs",
+    "NameIs",
     "NounPhrase",
     "Number",
     "Phases",
@@ -56,7 +57,7 @@ RelationKind: TypeAlias = Literal[
     "faster than",
     "slower than", "further left than", "further right than", "higher than", "lower than",
     "nearer than", "approaches", "recedes from", "follows", "meets", "inside", "hides",
-    "hidden by",
+    "hidden by", "on", "with",
 ]  # fmt: skip
 RankKey: TypeAlias = Literal[
     "area", "width", "height", "speed", "left", "right", "top", "bottom", "center", "edge",
@@ -111,6 +112,15 @@ class ColorIs:
     colors: tuple[ColorWord, ...]
     part: bool = False
     any_of: bool = False
+    negated: bool = False
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NameIs:
+    """It was found as a thing of this name, by a detector."""
+
+    words: str
     negated: bool = False
     when: When | None = None
 
@@ -179,7 +189,9 @@ class Phases:
     when: When | None = None
 
 
-Constraint: TypeAlias = ColorIs | SizeIs | PositionIs | MotionIs | EventIs | RelationIs | Phases
+Constraint: TypeAlias = (
+    NameIs | ColorIs | SizeIs | PositionIs | MotionIs | EventIs | RelationIs | Phases
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +230,7 @@ class NounPhrase:
 
     Args:
         words: The words.
-        head: The noun; not recognized, only kept for labels.
+        head: The noun; recognized only if there is a ``NameIs`` for it, else kept for labels.
         constraints: What they satisfy.
         rankings: Superlatives and ordinals, applied in order to what satisfies the rest.
         number: How many are wanted.
@@ -238,6 +250,16 @@ class NounPhrase:
     excluded: tuple[NounPhrase, ...] = ()
     alternatives: tuple[NounPhrase, ...] = ()
     rest: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """The noun, if a detector judges it."""
+        return next((item.words for item in self.constraints if isinstance(item, NameIs)), None)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a noun that a detector judges says what kind of thing is meant."""
+        return self.name is not None or (self.within is not None and self.within.is_named)
 
     @property
     def understood(self) -> bool:
@@ -307,6 +329,16 @@ class QueryPlan:
         return _words_of(self.target)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The nouns that a detector judges, here and in the descriptions within, each once."""
+        return tuple(dict.fromkeys(_names_in(self.target)))
+
+    @property
+    def constraints(self) -> tuple[Constraint | Ranking, ...]:
+        """All constraints and rankings, with those of the descriptions within."""
+        return tuple(_items_in(self.target))
+
+    @property
     def needs_whole_video(self) -> bool:
         """Whether a part of the video that was not seen could change which objects are meant.
 
@@ -368,6 +400,19 @@ def _nested_in(phrase: NounPhrase) -> Iterator[NounPhrase]:
             yield nested
 
 
+def _names_in(phrase: NounPhrase) -> Iterator[str]:
+    if phrase.name is not None:
+        yield phrase.name
+    for nested in _nested_in(phrase):
+        yield from _names_in(nested)
+
+
+def _items_in(phrase: NounPhrase) -> Iterator[Constraint | Ranking]:
+    yield from (*phrase.constraints, *phrase.rankings)
+    for nested in _nested_in(phrase):
+        yield from _items_in(nested)
+
+
 def _compares(phrase: NounPhrase) -> bool:
     counts = phrase.number.count != 1
     return counts or bool(phrase.rankings) or any(map(_compares, _nested_in(phrase)))
@@ -378,7 +423,10 @@ def _words_of(phrase: NounPhrase) -> tuple[str, ...]:
     for item in (*phrase.constraints, *phrase.rankings):
         words.append(item.words)
         if isinstance(item, RelationIs):
-            words += [word for other in item.references for word in _words_of(other)]
+            # "a dog" of "holding a dog" says "dog" already.
+            said = item.words.split()
+            told = [word for other in item.references for word in _words_of(other)]
+            words += [word for word in told if word not in said]
         elif isinstance(item, Ranking) and item.reference is not None:
             words += _words_of(item.reference)
         if item.when is not None and item.when.words != item.words:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from videoseg_attributes.grounding.language.lexicon import Entry, Kind, lexicon, longest_phrase
 
-__all__ = ["MAX_WORDS", "Token", "tokenize"]
+__all__ = ["MAX_WORDS", "Token", "is_sign", "split_words", "tokenize"]
 
 MAX_WORDS = 300
 """Number of words of a query that are read; a description needs far fewer."""
@@ -29,13 +30,12 @@ class Token:
         return self.entry.kind if self.entry is not None else None
 
 
-def tokenize(text: str) -> tuple[tuple[Token, ...], bool]:
-    """Split a sentence into phrases, longest first.
+def split_words(text: str) -> tuple[list[str], bool]:
+    """Split a sentence into words and signs, in lower case.
 
     Returns:
-        The phrases, and whether the sentence had more words than are read.
+        The words and signs, and whether the sentence had more than are read.
     """
-    table, longest = lexicon(), longest_phrase()
     pieces: list[str] = []
     truncated = False
     lowered = text.casefold().replace("\u2019", "'")
@@ -44,6 +44,27 @@ def tokenize(text: str) -> tuple[tuple[Token, ...], bool]:
             truncated = True
             break
         pieces += _split(match.group())
+    return pieces, truncated
+
+
+def is_sign(piece: str) -> bool:
+    """Return whether a piece of a sentence is a punctuation mark."""
+    return piece in _PUNCTUATION
+
+
+def tokenize(text: str, names: Collection[str] = ()) -> tuple[tuple[Token, ...], bool]:
+    """Split a sentence into phrases, longest first.
+
+    Args:
+        text: The sentence.
+        names: Nouns of several words, each of which is kept together ("traffic light").
+
+    Returns:
+        The phrases, and whether the sentence had more words than are read.
+    """
+    table, longest = lexicon(), longest_phrase()
+    pieces, truncated = split_words(text)
+    most_words = max((name.count(" ") + 1 for name in names), default=1)
     tokens: list[Token] = []
     position = 0
     while position < len(pieces):
@@ -51,7 +72,18 @@ def tokenize(text: str) -> tuple[tuple[Token, ...], bool]:
             tokens.append(Token(pieces[position], Entry("comma")))
             position += 1
             continue
-        for length in range(min(longest, len(pieces) - position), 0, -1):
+        rest = len(pieces) - position
+        for length in range(min(most_words, rest), 1, -1):
+            phrase = " ".join(pieces[position : position + length])
+            if phrase in names:
+                tokens.append(Token(phrase, None))
+                break
+        else:
+            length = 0
+        if length:
+            position += length
+            continue
+        for length in range(min(longest, rest), 0, -1):
             phrase = " ".join(pieces[position : position + length])
             if phrase in table:
                 tokens.append(Token(phrase, table[phrase]))
