@@ -7,7 +7,7 @@ stage, a reader or a video may have beside what it must have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -52,6 +52,7 @@ __all__ = [
     "ReadsBackward",
     "Reanswer",
     "Segmenter",
+    "TracksNames",
     "VideoReader",
 ]
 
@@ -310,6 +311,32 @@ class AsksAgain(Protocol):
         A pipeline that knows the query calls this in place of ``open``, with all prompts given
         before the first run. All sessions of one run get the same ``ask``. It is not called for
         live sources.
+        """
+
+
+@runtime_checkable
+class TracksNames(Protocol):
+    """A detector that also follows what it finds through a video by itself."""
+
+    def track(
+        self, video: VideoSource, names: Sequence[str], *, window: Window | None = None
+    ) -> Iterator[tuple[int, Mapping[int, Detection]]]:
+        """Follow everything that has one of the names.
+
+        Memory does not grow with the number of frames.
+
+        Args:
+            video: The video.
+            names: Nouns, as for ``detect``. None follows nothing.
+            window: The frames to follow it through; by default all.
+
+        Yields:
+            For each frame of the window, in order, its index and what is visible on it: by the
+            number of its track, 1 or greater, a detection with a mask. A thing keeps its number
+            and its label.
+
+        Raises:
+            UnknownNameError: If one of the names is not known.
         """
 
 

@@ -190,7 +190,7 @@ class Run:
             StageError: If the segmenter does not answer every prompt with a mask of the frame.
             IncompatibleStagesError: If the propagator does not take these prompts.
         """
-        prompts = self.complete(self.grounding.prompts)
+        prompts = self.complete(self.grounding.named_prompts)
         if not prompts:
             return None
         propagator = cast(Propagator, self.composition.build("propagator"))
@@ -262,8 +262,7 @@ class Run:
     def result(self) -> Segmentation:
         """Return what has been made so far as a result."""
         grounding, trace, unsaved = _make_saveable(self.grounding, self.trace)
-        # The words of a guess may well be wrong, so they do not become an object's name.
-        named = reversed(self.grounding.prompts) if self.grounding.status != "guessed" else ()
+        named = reversed(self.grounding.named_prompts)
         labels = {prompt.object_id: prompt.label for prompt in named}
         tracks = tuple(
             MaskTrack(object_id, self.video.size, tuple(masks), label=labels.get(object_id, ""))

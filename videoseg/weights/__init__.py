@@ -20,6 +20,7 @@ from videoseg.weights.published import (
     download_command,
     has_whole_weights,
     weights_folder,
+    without_loading_bars,
 )
 from videoseg.weights.transfer import file_sha256
 
@@ -41,4 +42,5 @@ __all__ = [
     "read_weights",
     "weights_folder",
     "weights_problem",
+    "without_loading_bars",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, MissingDependencyError
@@ -23,6 +25,7 @@ __all__ = [
     "code_problem",
     "fit_weights",
     "read_weights",
+    "without_loading_bars",
 ]
 
 _NEWEST_PROTOCOL = 2  # that torch reads without running it
@@ -32,6 +35,24 @@ _WRAPPER = "module."
 _PART_WRAPPERS = re.compile(
     r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 )
+
+
+@contextmanager
+def without_loading_bars() -> Iterator[None]:
+    """Keep transformers from drawing bars while it loads parameters inside; a run has its own.
+
+    Its setting is one for all threads, and is as before afterwards. Bars of downloads are hidden,
+    too, so this is not for loading what may have to be fetched.
+    """
+    logging: Any = sys.modules.get("transformers.utils.logging")
+    shown = logging is not None and logging.is_progress_bar_enabled()
+    if shown:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def check_weights_file(path: str | os.PathLike[str], *, published: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from videoseg.weights import (
     download_command,
     has_whole_weights,
     placeholder_problem,
+    without_loading_bars,
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "LoadedModel",
     "load_config",
     "load_model",
+    "load_processor",
     "object_detection_weights",
     "require_checkpoint",
     "sam3_weights",
@@ -180,9 +182,10 @@ def load_model(choice: CheckpointChoice, *, auto_model: str, auto_processor: str
     transformers: Any = importlib.import_module("transformers")
     where = {"revision": choice.revision, "local_files_only": not choice.download}
     device = pick_device(choice.device, kinds=DEVICE_KINDS)
-    with torch_defaults(), _explained(choice, "processor"):
-        processor = getattr(transformers, auto_processor).from_pretrained(choice.source, **where)
-    with torch_defaults(), _explained(choice, "model"):
+    processor = load_processor(choice, auto_processor)
+    # Bars are for what is fetched.
+    bars = nullcontext() if choice.download else without_loading_bars()
+    with torch_defaults(), bars, _explained(choice, "model"):
         network, report = getattr(transformers, auto_model).from_pretrained(
             choice.source, output_loading_info=True, dtype="float32", **where
         )
@@ -195,6 +198,15 @@ def load_model(choice: CheckpointChoice, *, auto_model: str, auto_processor: str
             "says"
         )
     return LoadedModel(network, processor, device)
+
+
+def load_processor(choice: CheckpointChoice, auto_processor: str) -> Any:
+    """Load the processor of a checkpoint with a class of transformers."""
+    transformers: Any = importlib.import_module("transformers")
+    with torch_defaults(), _explained(choice, "processor"):
+        return getattr(transformers, auto_processor).from_pretrained(
+            choice.source, revision=choice.revision, local_files_only=not choice.download
+        )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -22,6 +22,7 @@ from videoseg.weights import (
     has_whole_weights,
     placeholder_problem,
     weights_problem,
+    without_loading_bars,
 )
 from videoseg_vlm.families import Family, family_of_type
 from videoseg_vlm.published import DEFAULT_MODEL
@@ -223,7 +224,9 @@ def load(options: CheckpointOptions) -> Checkpoint:
             "'Qwen/Qwen2.5-VL-7B-Instruct', with its preprocessor_config.json"
         )
     _set_pixel_bounds(processor.image_processor, options)
-    with _explain_errors(options, "model"):
+    # Bars are for what is fetched.
+    bars = nullcontext() if options.download else without_loading_bars()
+    with bars, _explain_errors(options, "model"):
         _refuse_packed(options, config)
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             options.source,
