@@ -23,7 +23,7 @@ def train(checkpoint: Path, num_samples: int, *, fsdp: bool = False) -> dict[str
         fsdp: Whether processes share out the parameters.
 
     Returns:
-        The reports' metrics, the gradient of the first step before it was scaled, and the
+        The reports' metrics and warnings, the gradient of the first step before it was scaled, and the
         parameters.
     """
     declare_missing_operators()
@@ -87,6 +87,7 @@ def train(checkpoint: Path, num_samples: int, *, fsdp: bool = False) -> dict[str
     parameters = {name: whole_tensors(value).clone() for name, value in model.named_parameters()}
     return {
         "metrics": (first.metrics, second.metrics),
+        "warnings": (first.warnings, second.warnings),
         "gradients": gradients,
         "parameters": parameters,
     }

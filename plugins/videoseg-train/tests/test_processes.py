@@ -87,6 +87,7 @@ def test_two_processes_make_the_step_of_one(fsdp, seg_folder, results):
         alone = train_in_process.train(seg_folder, count)
         assert alone["metrics"][0]["seg_tokens"] > count
         for result in (made[number + fsdp * len(COUNTS)] for made, _ in results):
+            assert result["warnings"] == alone["warnings"]
             for mine, others in zip(alone["metrics"], result["metrics"], strict=True):
                 assert others.keys() == mine.keys()
                 for name, value in mine.items():
