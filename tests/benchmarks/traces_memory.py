@@ -91,10 +91,11 @@ def main() -> None:
         command = [sys.executable, __file__, "--one", "--clips", str(count)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
-        first = found["peak_mib"] if first is None else first
+        peak = found["peak_mib"]
+        first = peak if first is None else first
         print(
-            f"{count:>6} {found['kept']:>6.0f} {found['file_mib']:>9.1f} "
-            f"{found['peak_mib']:>9.0f} {found['peak_mib'] - first:>+8.0f} {found['seconds']:>7.1f}",
+            f"{count:>6} {found['kept']:>6.0f} {found['file_mib']:>9.1f} {peak:>9.0f} "
+            f"{peak - first:>+8.0f} {found['seconds']:>7.1f}",
             flush=True,
         )
 
