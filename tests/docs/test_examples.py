@@ -30,7 +30,7 @@ def read_notebook(path: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", ()):
-            cell.source = "num_steps = 2\nnum_clips = 4"
+            cell.source = "num_steps = num_questions = 2\nnum_clips = 3\nnum_held_out = 1"
     return notebook
 
 
@@ -108,7 +108,7 @@ def check_the_comparison(printed: str, drawn: str) -> None:
 
 def check_the_training(printed: str, drawn: str) -> None:
     """Check that the policy was trained, judged before and after, and runs in a pipeline."""
-    for label in ("first step ", ", last step ", "covered: ", " before, ", "box IoU: "):
+    for label in ("first step ", ", last step ", "roomy: ", " before, ", "box IoU: "):
         assert 0 < number_behind(label, printed) <= 1
     assert drawn.count("<circle") == 2
     assert 2 <= drawn.count("<figure") <= 8

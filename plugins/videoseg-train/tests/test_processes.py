@@ -23,6 +23,9 @@ from videoseg_train.zero import check_shares, set_up_zero
 
 from videoseg import ConfigError
 
+# All that several processes do is done in one start, for which the first of these tests waits.
+pytestmark = pytest.mark.timeout(900)
+
 
 def free_port():
     with socket.socket() as listening:
