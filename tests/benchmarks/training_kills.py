@@ -32,6 +32,7 @@ from tiny_vlm import save_tiny_vlm
 from videoseg_train import Checkpoints
 from videoseg_train.journal import read_lines
 
+KIND = "qwen3-vl"
 STEPS = 12
 FILES = ("metrics.jsonl", "episodes.jsonl", "config.yaml")
 
@@ -45,8 +46,8 @@ def train(model: Path, output: Path) -> None:
 
 
 def make_model(folder: Path) -> None:
-    """Write the model that runs begin with."""
-    save_tiny_vlm(folder, "qwen3-vl")
+    """Write the model that runs begin with to a folder in this one."""
+    save_tiny_vlm(folder, KIND)
 
 
 def main() -> None:
@@ -60,9 +61,8 @@ def main() -> None:
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        model, whole, killed = folder / "model", folder / "whole", folder / "killed"
-        model.mkdir()
-        for work, given in ((make_model, (model,)), (train, (model, whole))):
+        model, whole, killed = folder / KIND, folder / "whole", folder / "killed"
+        for work, given in ((make_model, (folder,)), (train, (model, whole))):
             begin = time.monotonic()
             child = forked.Process(target=work, args=given)
             child.start()

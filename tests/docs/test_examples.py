@@ -136,8 +136,8 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
 def cells_on_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Return the cells, with their outputs, of the notebooks whose model runs on torch.
 
-    They run in one kernel, one after another, each without the names of those before: to import
-    torch and transformers takes most of the time of a small one.
+    They run in one kernel, one after another, each without the names of those before, since it
+    takes longer to import torch and transformers than to run one.
     """
     import nbformat
 
@@ -152,6 +152,7 @@ def cells_on_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[A
     return cells
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_notebook_on_torch_runs_from_top_to_bottom(
     name: str, cells_on_torch: dict[str, list[Any]]
