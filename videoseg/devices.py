@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -72,8 +73,15 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def release_memory() -> None:
-    """Free what nothing refers to any more, also on GPUs, where torch would keep it."""
+def release_memory(error: BaseException | None = None) -> None:
+    """Free what nothing refers to any more, also on GPUs, where torch would keep it.
+
+    Args:
+        error: An error, such as one after which memory was full: the variables of the functions
+            that it has left are freed, too. Its traceback would keep them.
+    """
+    if error is not None:
+        traceback.clear_frames(error.__traceback__)
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -1,7 +1,7 @@
 """Draws the picture of the report in "Train a policy", from the run that the page makes.
 
-    videoseg train grpo examples/training/tiny-r1.yaml -o runs/tiny-r1 --steps 10
-    python docs/images/render_training.py runs/tiny-r1 [chromium]
+    python roomy.py
+    python docs/images/render_training.py runs/roomy [chromium]
 
 It needs Chromium or a browser with the same options.
 """

@@ -1,13 +1,7 @@
-"""Two steps of a tiny ``[SEG]`` policy, as one of several processes or alone.
-
-As a script it is one process of a run whose rank, number and address accelerate reads from the
-environment: ``train_in_process.py CHECKPOINT FOLDER SAMPLES...``, a run for each number of
-samples; its result is in the folder, with the rank as its name.
-"""
+"""Two steps of a tiny ``[SEG]`` policy, as one of several processes or alone."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +17,8 @@ def train(checkpoint: Path, num_samples: int, *, fsdp: bool = False) -> dict[str
         fsdp: Whether processes share out the parameters.
 
     Returns:
-        The reports' metrics, the gradient of the first step before it was scaled, and the
-        parameters.
+        The reports' metrics and warnings, the gradient of the first step before it was scaled, and
+        the parameters.
     """
     declare_missing_operators()
     import torch
@@ -87,6 +81,7 @@ def train(checkpoint: Path, num_samples: int, *, fsdp: bool = False) -> dict[str
     parameters = {name: whole_tensors(value).clone() for name, value in model.named_parameters()}
     return {
         "metrics": (first.metrics, second.metrics),
+        "warnings": (first.warnings, second.warnings),
         "gradients": gradients,
         "parameters": parameters,
     }
@@ -117,16 +112,3 @@ def roll_sharded(checkpoint: Path) -> bool:
     with gathered(network, make_filler(policy.end_token)):
         shared = run_rollouts(policy, stages, samples, group_size=count)
     return [one.texts for one in shared] == [one.texts for one in whole]
-
-
-if __name__ == "__main__":
-    folder, counts = Path(sys.argv[1]), [int(count) for count in sys.argv[3:]]
-    made = [train(folder, count) for count in counts]
-    # Last, since accelerate keeps this in mind.
-    made += [train(folder, count, fsdp=True) for count in counts]
-    import torch
-
-    rank = torch.distributed.get_rank()
-    torch.save((made, roll_sharded(folder)), Path(sys.argv[2]) / f"{rank}.pt")
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()

@@ -1,6 +1,6 @@
 """A small training run that tests start in this process and in others, which they kill.
 
-As a script: ``python training_runs.py METHOD MODEL OUTPUT [fsdp|deepspeed] [lora] [failing]``;
+As a script: ``python training_runs.py METHOD MODEL OUTPUT [deepspeed]``;
 one of several processes if the environment says so.
 """
 
@@ -135,19 +135,9 @@ if __name__ == "__main__":
     from videoseg_train.processes import leave_processes
 
     method, model, output, *how = sys.argv[1:]
-    changes: dict[str, Any] = {}
-    if "fsdp" in how:
-        from fsdp_on_cpu import use_fsdp
-
-        use_fsdp()
     if "deepspeed" in how:
         from deepspeed_on_cpu import use_deepspeed
 
         use_deepspeed()
-    if "lora" in how:
-        changes = {method: lora_settings()}
-    options: dict[str, Any] = {}
-    if "failing" in how:
-        options = {"rewards": [RewardTerm("even", FailingInOneProcess())]}
-    run(make_config(method, Path(model), **changes), Path(output), resume=True, **options)
+    run(make_config(method, Path(model)), Path(output), resume=True)
     leave_processes()

@@ -91,3 +91,21 @@ def test_released_memory_goes_back_to_the_gpu(monkeypatch, has_gpu):
     release_memory()
     assert known() is None, "circles are freed, too"
     assert emptied == [True] * has_gpu
+
+
+def test_what_an_error_holds_is_released():
+    class Large:
+        pass
+
+    def fill():
+        large = Large()
+        known.append(weakref.ref(large))
+        raise MemoryError
+
+    known = []
+    try:
+        fill()
+    except MemoryError as error:
+        assert known[0]() is not None
+        release_memory(error)
+        assert known[0]() is None

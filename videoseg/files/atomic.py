@@ -15,7 +15,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,10 +47,14 @@ def make_folder(folder: Path) -> None:
         raise OSError(errno.ENAMETOOLONG, "the path has too many parts") from error
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str | Iterable[str]) -> None:
     """Write a text file atomically: readers see the old content or the new, never half.
 
     The encoding is UTF-8; lone surrogates become U+FFFD. Missing parents are made.
+
+    Args:
+        path: The file.
+        text: Its content, or the parts of it in their order, none of which is kept.
 
     Raises:
         OutputError: If it cannot be written, or a folder, a pipe or a device is in its place.
@@ -63,7 +67,8 @@ def write_file(path: Path, text: str) -> None:
             check_regular_file(path)
         make_folder(path.parent)
         with partial.open("x", encoding="utf-8") as file:
-            file.write(well_formed(text))
+            for part in (text,) if isinstance(text, str) else text:
+                file.write(well_formed(part))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

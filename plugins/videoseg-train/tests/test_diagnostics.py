@@ -83,6 +83,23 @@ def test_episodes_that_fail_are_told_with_the_commonest_reason(watch):
     assert "4 of 4 episodes failed, 4 of them with: no JSON" in text
 
 
+def test_rollouts_of_all_processes_are_judged_together(watch):
+    there = []
+    Diagnostics(FEW).of_rollouts(
+        rollouts_of(error="no JSON"),
+        scores_of([0.2, 0.2, 0.3, 0.4], format=[0, 1, 1, 1]),
+        gather=lambda facts: there.extend(facts) or facts,
+    )
+    others = [replace(one, group=one.group + 2) for one in there]
+    here = scores_of([1.0, 1.0, 1.0, 1.0], format=[1, 1, 1, 1])
+    # Alone, each of these is a warning.
+    assert len(Diagnostics(replace(FEW, window=1)).of_rollouts(rollouts_of(), here)) == 2
+    for _ in range(3):
+        told = watch.of_rollouts(rollouts_of(), here, gather=lambda facts: [*facts, *others])
+    assert len(told) == 1
+    assert "in 75% of the groups of the last 3 steps all rewards are equal" in told[0]
+
+
 def test_truth_that_is_on_no_frame_shown_is_told(watch):
     clip = toy_sample(0)
     track = clip.truth[1]

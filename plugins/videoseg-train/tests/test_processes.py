@@ -8,10 +8,10 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
+import several_processes
 import torch
 import train_in_process
 import training_runs
@@ -22,6 +22,9 @@ from videoseg_train.sharding import check_sharding
 from videoseg_train.zero import check_shares, set_up_zero
 
 from videoseg import ConfigError
+
+# All that several processes do is done in one start, for which the first of these tests waits.
+pytestmark = pytest.mark.timeout(900)
 
 
 def free_port():
@@ -69,34 +72,42 @@ COUNTS = (3, 1)
 
 
 @pytest.fixture(scope="module")
-def results(seg_folder, tmp_path_factory):
+def together(seg_folder, vlm_folder, tmp_path_factory):
+    """Return what two processes have done; see ``several_processes``."""
     folder = tmp_path_factory.mktemp("processes")
-    run_processes(2, train_in_process.__file__, seg_folder, folder, *COUNTS)
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    run_processes(2, several_processes.__file__, seg_folder, vlm_folder, folder, *COUNTS)
+    results = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    made, are_same, said = zip(*results, strict=True)
+    return SimpleNamespace(folder=folder, made=made, are_same=are_same, said=said)
+
+
+@pytest.fixture(scope="module")
+def alone(seg_folder):
+    return [train_in_process.train(seg_folder, count) for count in COUNTS]
 
 
 @pytest.mark.slow
-def test_rollouts_of_shared_parameters_are_those_of_whole_ones(results):
-    assert [is_same for _, is_same in results] == [True, True]
+def test_rollouts_of_shared_parameters_are_those_of_whole_ones(together):
+    assert together.are_same == (True, True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fsdp", [False, True], ids=["whole parameters", "FSDP"])
-def test_two_processes_make_the_step_of_one(fsdp, seg_folder, results):
-    for number, count in enumerate(COUNTS):
-        alone = train_in_process.train(seg_folder, count)
-        assert alone["metrics"][0]["seg_tokens"] > count
-        for result in (made[number + fsdp * len(COUNTS)] for made, _ in results):
-            for mine, others in zip(alone["metrics"], result["metrics"], strict=True):
+def test_two_processes_make_the_step_of_one(fsdp, alone, together):
+    for number, (count, expected) in enumerate(zip(COUNTS, alone, strict=True)):
+        assert expected["metrics"][0]["seg_tokens"] > count
+        for result in (made[number + fsdp * len(COUNTS)] for made in together.made):
+            assert result["warnings"] == expected["warnings"]
+            for mine, others in zip(expected["metrics"], result["metrics"], strict=True):
                 assert others.keys() == mine.keys()
                 for name, value in mine.items():
                     assert others[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
             # Adam makes steps of one size of any gradient, so that is compared, too.
-            largest = max(value.abs().max() for value in alone["gradients"].values())
-            for name, value in alone["gradients"].items():
+            largest = max(value.abs().max() for value in expected["gradients"].values())
+            for name, value in expected["gradients"].items():
                 difference = (result["gradients"][name] - value).abs().max()
                 assert difference < 1e-5 * largest, name
-            for name, value in alone["parameters"].items():
+            for name, value in expected["parameters"].items():
                 difference = (result["parameters"][name] - value).abs().max().item()
                 assert difference < 1e-5, name
 
@@ -105,20 +116,11 @@ def test_two_processes_make_the_step_of_one(fsdp, seg_folder, results):
 
 
 @pytest.mark.slow
-def test_an_error_in_one_process_ends_both_and_loses_nothing(vlm_folder, tmp_path):
-    output = tmp_path / "run"
-    running = start_processes(2, training_runs.__file__, "grpo", vlm_folder, output, "failing")
-    try:
-        outputs = [process.communicate(timeout=300)[0] for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    assert all(process.returncode for process in running)
-    first, second = (text.strip().splitlines()[-1] for text in outputs)
-    assert "process 1 of 2 has failed: TrainingError: the judge is out" in outputs[0], first
-    assert "TrainingError: the judge is out" in outputs[1], second
-    assert "has failed" not in outputs[1]
-    assert Checkpoints(output / "checkpoints").steps() == [2, 3]
+def test_an_error_in_one_process_ends_both_and_loses_nothing(together):
+    first, second = together.said
+    assert first == "process 1 of 2 has failed: TrainingError: the judge is out"
+    assert second == "the judge is out"
+    assert Checkpoints(together.folder / "failed" / "checkpoints").steps() == [2, 3]
 
 
 def told(monkeypatch, *others):
@@ -185,54 +187,34 @@ def assert_near(folder, whole):
         assert (weights[name] - value).abs().max() < 1e-5, name
 
 
-@pytest.fixture(scope="module")
-def shared_run(vlm_folder, tmp_path_factory):
-    """Return the folder of an undisturbed run of two processes with FSDP."""
-    folder = tmp_path_factory.mktemp("fsdp") / "run"
-    run_processes(2, training_runs.__file__, "grpo", vlm_folder, folder, "fsdp")
-    return folder
-
-
 @pytest.mark.slow
-def test_a_run_with_fsdp_is_that_of_one_process(vlm_folder, shared_run, tmp_path):
+def test_a_run_with_fsdp_is_that_of_one_process(vlm_folder, together, tmp_path):
     training_runs.run(training_runs.make_config("grpo", vlm_folder), tmp_path / "alone")
-    assert_near(shared_run, tmp_path / "alone")
-    page = (shared_run / "training.html").read_text()
+    assert_near(together.folder / "whole", tmp_path / "alone")
+    page = (together.folder / "whole" / "training.html").read_text()
     assert "5 steps in" in page
 
 
 @pytest.mark.slow
-def test_a_run_with_fsdp_that_was_killed_goes_on(vlm_folder, shared_run, tmp_path):
-    output = tmp_path / "run"
-    running = start_processes(2, training_runs.__file__, "grpo", vlm_folder, output, "fsdp")
-    metrics, deadline = output / "metrics.jsonl", time.monotonic() + 600
-    while not (metrics.exists() and '"step": 3, "metrics"' in metrics.read_text()):
-        assert time.monotonic() < deadline
-        assert all(process.poll() is None for process in running)
-        time.sleep(0.01)
-    for process in running:
-        process.kill()
-    for process in running:
-        process.communicate()
-    assert Checkpoints(output / "checkpoints").steps() == [2]
-    # Its checkpoints are those of any number of processes.
-    alone = tmp_path / "alone"
-    shutil.copytree(output, alone)
-    run_processes(2, training_runs.__file__, "grpo", vlm_folder, output, "fsdp")
-    assert metrics.read_bytes() == (shared_run / "metrics.jsonl").read_bytes()
-    (_, weights), (_, expected) = read_run(output), read_run(shared_run)
+def test_a_run_with_fsdp_that_was_killed_goes_on(vlm_folder, together, tmp_path):
+    whole, resumed = together.folder / "whole", together.folder / "resumed"
+    killed = tmp_path / "killed"
+    shutil.copytree(together.folder / "killed", killed)
+    assert '"step": 3, "metrics"' in (killed / "metrics.jsonl").read_text()
+    assert Checkpoints(killed / "checkpoints").steps() == [2]
+    assert (resumed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    (_, weights), (_, expected) = read_run(resumed), read_run(whole)
     assert all(torch.equal(value, expected[name]) for name, value in weights.items())
-    config = training_runs.make_config("grpo", vlm_folder)
-    training_runs.run(config, alone, resume=True)
-    assert_near(alone, shared_run)
+    # Its checkpoints are those of any number of processes.
+    training_runs.run(training_runs.make_config("grpo", vlm_folder), killed, resume=True)
+    assert_near(killed, whole)
 
 
 @pytest.mark.slow
-def test_adapters_are_trained_and_merged_with_fsdp(vlm_folder, tmp_path):
-    run_processes(2, training_runs.__file__, "sft", vlm_folder, tmp_path / "run", "fsdp", "lora")
+def test_adapters_are_trained_and_merged_with_fsdp(vlm_folder, together, tmp_path):
     config = training_runs.make_config("sft", vlm_folder, sft=training_runs.lora_settings())
     training_runs.run(config, tmp_path / "alone")
-    assert_near(tmp_path / "run", tmp_path / "alone")
+    assert_near(together.folder / "lora", tmp_path / "alone")
 
 
 @pytest.mark.slow

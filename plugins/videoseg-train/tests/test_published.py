@@ -301,6 +301,18 @@ def test_wrong_items_may_be_left_out(write):
         write(read_questions, [wrong], strict=False)
 
 
+def test_some_of_the_traces_know_what_the_others_were_and_what_was_left_out(write):
+    wrong = {**trace(), "exp": ""}
+    queries = [f"the square {number}" for number in range(4)]
+    items = [wrong, *({**trace(), "exp": query} for query in queries)]
+    traces = write(read_cold_start, items, strict=False)
+    some = traces.at([3, 1])
+    assert [some.trace(number).sample.query for number in range(2)] == [queries[3], queries[1]]
+    assert some.trace(0).sample is some[0]
+    assert (some.most_turns, len(some.left_out)) == (3, 1)
+    assert some.left_out == traces.left_out
+
+
 def test_files_that_cannot_be_read(write, tmp_path):
     with pytest.raises(TrainingDataError, match="must hold a list"):
         write(read_questions, {"a": 1})

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 import torch
 import training_runs
 from training_runs import STEPS, make_config, run
 from training_toys import toy_sample
-from videoseg_train import CheckpointError, Checkpoints, NonFiniteError, train
+from videoseg_train import CheckpointError, Checkpoints, NonFiniteError, save_policy, train
 from videoseg_train.journal import read_lines
 from videoseg_train.run_folder import RunFolder
 from videoseg_train.trainer import Trainer
@@ -257,24 +258,47 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
     assert saved.load().facts["seed"] == 10
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs limits of file sizes")
-def test_a_full_disk_is_one_error_and_leaves_the_checkpoint_before(tmp_path):
-    import resource
-
-    saved = Checkpoints(tmp_path)
-    saved.save(1, {"weights": torch.zeros(10)}, {})
+@contextmanager
+def full_disk():
+    """Let files have at most 100 kB, as if there were no room for more."""
+    resource = pytest.importorskip("resource", reason="needs limits of file sizes")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-        with pytest.raises(OutputError, match=r"cannot write a checkpoint .*free some space"):
-            saved.save(2, {"weights": torch.zeros(1_000_000)}, {})
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_full_disk_is_one_error_and_leaves_the_checkpoint_before(tmp_path):
+    saved = Checkpoints(tmp_path)
+    saved.save(1, {"weights": torch.zeros(10)}, {})
+    message = r"cannot write a checkpoint .*free some space"
+    with pytest.raises(OutputError, match=message), full_disk():
+        saved.save(2, {"weights": torch.zeros(1_000_000)}, {})
     assert saved.steps() == [1]
     assert saved.load().step == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_a_disk_without_room_for_the_model_is_one_error_and_leaves_the_model_before(
+    load_policy, tmp_path
+):
+    policy = load_policy()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    message = r"cannot write the trained model .*free some space"
+    with pytest.raises(OutputError, match=message), full_disk():
+        save_policy(policy, tmp_path / "model")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "config.json"]
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(OutputError, match="cannot write a checkpoint"):
+        Checkpoints(tmp_path / "checkpoints").save(1, {}, {})
 
 
 def test_metrics_that_cannot_be_written_are_an_error(vlm_folder, tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -101,9 +100,7 @@ class TransformersDetector(ABC):
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            # The frames of the traceback hold references to what fills the memory.
-            traceback.clear_frames(error.__traceback__)
-            release_memory()
+            release_memory(error)
             raise ConfigError(
                 f"{self._choice.model!r} ran out of memory on {self.device}{remedy}"
             ) from error

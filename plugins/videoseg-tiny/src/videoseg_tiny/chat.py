@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
 from videoseg_vlm import TransformersChat
 
@@ -11,13 +12,29 @@ from videoseg.plugins import checked_options
 from videoseg.types import ChatReply, Message, TextPart
 from videoseg_tiny.vocabulary import find_unknown_words
 
-__all__ = ["COORDINATE_SPACE", "TinyChat", "refuse_unknown_words"]
+__all__ = ["COORDINATE_SPACE", "FewWords", "TinyChat"]
 
 COORDINATE_SPACE = "square(96)"
 """Images on which objects are located are stretched to 96 x 96 pixels, which it counts in."""
 
 
-class TinyChat(TransformersChat):
+class FewWords:
+    """The refusal of unknown words, a base of the tiny chat models before the one that answers."""
+
+    def chat(
+        self, messages: Sequence[Message], *, num_samples: int = 1, **options: Any
+    ) -> Sequence[ChatReply]:
+        """Answer a conversation; see ``videoseg.ChatModel.chat``."""
+        if refusal := _refuse_unknown_words(messages):
+            return [ChatReply("", refusal=refusal, finish_reason="stop")] * num_samples
+        # The next base's.
+        answers: Sequence[ChatReply] = super().chat(  # type: ignore[misc]
+            messages, num_samples=num_samples, **options
+        )
+        return answers
+
+
+class TinyChat(FewWords, TransformersChat):
     """A model of a million parameters, trained on drawn clips alone; comes with its weights.
 
     It answers the questions of the strategies in the pipelines ``videoseg-r1-tiny`` and
@@ -44,29 +61,9 @@ class TinyChat(TransformersChat):
             coordinate_space=COORDINATE_SPACE,
         )
 
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        num_samples: int = 1,
-        temperature: float = 0.0,
-        max_tokens: int = 1024,
-        seed: int = 0,
-    ) -> Sequence[ChatReply]:
-        """Answer a conversation; see ``videoseg.ChatModel.chat``."""
-        if refusal := refuse_unknown_words(messages):
-            return [ChatReply("", refusal=refusal, finish_reason="stop")] * num_samples
-        return super().chat(
-            messages,
-            num_samples=num_samples,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            seed=seed,
-        )
 
-
-def refuse_unknown_words(messages: Sequence[Message]) -> str:
-    """Return what the tiny models say to words that they do not know; empty if they know all."""
+def _refuse_unknown_words(messages: Sequence[Message]) -> str:
+    """Return what is said to words that are not known; empty if all are."""
     said = " ".join(
         part.text
         for message in messages

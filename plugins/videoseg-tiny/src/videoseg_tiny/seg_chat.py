@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from videoseg_o3 import SegChat
 
 from videoseg.plugins import checked_options
-from videoseg.types import ChatReply, Message
-from videoseg_tiny.chat import refuse_unknown_words
+from videoseg_tiny.chat import FewWords
 from videoseg_tiny.plugin import SEG_MODEL
 
 __all__ = ["TinySegChat"]
 
 
-class TinySegChat(SegChat):
+class TinySegChat(FewWords, SegChat):
     """The tiny model with ``[SEG]``, trained on drawn clips alone; comes with its weights.
 
     It answers the questions of grounder ``o3`` in the pipeline ``videoseg-o3-tiny-seg``; its
@@ -39,24 +36,4 @@ class TinySegChat(SegChat):
             dtype="float32",
             device=device,
             preprocessing="direct",
-        )
-
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        num_samples: int = 1,
-        temperature: float = 0.0,
-        max_tokens: int = 1024,
-        seed: int = 0,
-    ) -> Sequence[ChatReply]:
-        """Answer a conversation; see ``videoseg.ChatModel.chat``."""
-        if refusal := refuse_unknown_words(messages):
-            return [ChatReply("", refusal=refusal, finish_reason="stop")] * num_samples
-        return super().chat(
-            messages,
-            num_samples=num_samples,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            seed=seed,
         )

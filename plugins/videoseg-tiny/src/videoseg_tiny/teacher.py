@@ -1,6 +1,10 @@
 """The teacher: answers the questions of the strategies from the truth about a clip.
 
 It can make the mistakes of real teachers, and look again as VideoSEG-O3's does.
+
+``videoseg_train.TeacherChat`` answers the same strategies from true masks, in sentences. This one
+knows where everything was drawn, without masks, and speaks the few words of the tiny model, in an
+order that the model can learn: the shipped weights are made from exactly its answers.
 """
 
 from __future__ import annotations

@@ -178,17 +178,7 @@ def build_samples(
     samples = _open(settings, registry)
     most = settings.max_samples
     if most is not None and len(samples) > most:
-        numbers = np.linspace(0, len(samples) - 1, most).round().astype(int).tolist()
-        if isinstance(samples, ColdStartSet):
-            traces = samples
-            samples = ColdStartSet(
-                traces.name,
-                most,
-                lambda at: traces.trace(numbers[at]),
-                most_turns=traces.most_turns,
-            )
-        else:
-            samples = samples.at(numbers)
+        samples = samples.at(np.linspace(0, len(samples) - 1, most).round().astype(int).tolist())
     if settings.difficulty is None:
         return samples
     given = settings.difficulty

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from videoseg.files import make_folder, staged_folder
+from videoseg.files import staged_folder
 from videoseg_train.errors import CheckpointError
 
 __all__ = ["Checkpoint", "Checkpoints", "digest_model"]
@@ -94,7 +94,6 @@ class Checkpoints:
                 as they were.
         """
         target = self._path(step)
-        make_folder(self._folder)
         with staged_folder(
             target,
             overwrite=True,

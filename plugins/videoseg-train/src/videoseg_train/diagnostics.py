@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from videoseg_train.rewards import Score
 from videoseg_train.rollout import Rollout
 
-__all__ = ["DiagnosticSettings", "Diagnostics"]
+__all__ = ["DiagnosticSettings", "Diagnostics", "RolloutFacts"]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutFacts:
+    """What is judged of a rollout; small, so that processes can tell each other.
+
+    Args:
+        sample: The id of its sample.
+        group: Its group.
+        error: Why it failed; None if it did not.
+        reward: The whole reward.
+        parts: Its terms and factors.
+        shows: Whether the truth shows on a frame that was shown; None if it shows on none of the
+            video, or nothing was shown.
+    """
+
+    sample: str
+    group: int
+    error: str | None
+    reward: float
+    parts: Mapping[str, float]
+    shows: bool | None
+
+
+_Gather: TypeAlias = Callable[[list[RolloutFacts]], list[RolloutFacts]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +106,25 @@ class Diagnostics:
             for name, history in state["rewards"].items()
         }
 
-    def of_rollouts(self, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> list[str]:
-        """Return warnings about a step's rollouts and rewards; begins a new step."""
+    def of_rollouts(
+        self, rollouts: Sequence[Rollout], scores: Sequence[Score], *, gather: _Gather = list
+    ) -> list[str]:
+        """Return warnings about a step's rollouts and rewards; begins a new step.
+
+        Args:
+            rollouts: The rollouts of this process.
+            scores: Their rewards.
+            gather: Returns the facts of all processes, of whose rollouts the warnings are.
+        """
         self._step += 1
+        facts = gather(
+            [_list_facts(one, score) for one, score in zip(rollouts, scores, strict=True)]
+        )
         found = [
-            *self._of_failures(rollouts),
-            *self._of_groups(rollouts, scores),
-            *self._of_rewards(scores),
-            *self._of_what_is_shown(rollouts),
+            *self._of_failures(facts),
+            *self._of_groups(facts),
+            *self._of_rewards(facts),
+            *self._of_what_is_shown(facts),
         ]
         return self._new(found)
 
@@ -97,7 +133,7 @@ class Diagnostics:
 
         Args:
             metrics: Of the update; ``entropy`` and ``drift`` are judged.
-            problems: ``[SEG]`` without masks, in words.
+            problems: ``[SEG]`` without masks, in words, of all processes.
         """
         found: list[tuple[str, str]] = []
         if problems:
@@ -121,25 +157,23 @@ class Diagnostics:
             )
         return self._new(found)
 
-    def _of_failures(self, rollouts: Sequence[Rollout]) -> list[tuple[str, str]]:
-        errors = [rollout.error for rollout in rollouts if rollout.error is not None]
-        if not rollouts or len(errors) <= self.settings.most_failed * len(rollouts):
+    def _of_failures(self, facts: Sequence[RolloutFacts]) -> list[tuple[str, str]]:
+        errors = [one.error for one in facts if one.error is not None]
+        if not facts or len(errors) <= self.settings.most_failed * len(facts):
             return []
         (most, count), *_ = Counter(errors).most_common(1)
         return [
             (
                 "failed",
-                f"{len(errors)} of {len(rollouts)} episodes failed, {count} of them with: {most}; "
+                f"{len(errors)} of {len(facts)} episodes failed, {count} of them with: {most}; "
                 "begin with supervised fine-tuning, so that answers can be read",
             )
         ]
 
-    def _of_groups(
-        self, rollouts: Sequence[Rollout], scores: Sequence[Score]
-    ) -> list[tuple[str, str]]:
+    def _of_groups(self, facts: Sequence[RolloutFacts]) -> list[tuple[str, str]]:
         groups: dict[int, list[float]] = {}
-        for rollout, score in zip(rollouts, scores, strict=True):
-            groups.setdefault(rollout.group, []).append(score.total)
+        for one in facts:
+            groups.setdefault(one.group, []).append(one.reward)
         if not groups:
             return []
         equal = [max(totals) - min(totals) < 1e-9 for totals in groups.values()]
@@ -156,12 +190,12 @@ class Diagnostics:
             )
         ]
 
-    def _of_rewards(self, scores: Sequence[Score]) -> list[tuple[str, str]]:
+    def _of_rewards(self, facts: Sequence[RolloutFacts]) -> list[tuple[str, str]]:
         found = []
         window = self.settings.window
-        names = scores[0].parts if scores else {}
+        names = facts[0].parts if facts else {}
         for name in names:
-            values = [score.parts[name] for score in scores]
+            values = [one.parts[name] for one in facts]
             history = self._rewards.setdefault(name, deque())
             _push(history, (min(values), max(values)), window)
             low, high = min(low for low, _ in history), max(high for _, high in history)
@@ -175,16 +209,9 @@ class Diagnostics:
                 )
         return found
 
-    def _of_what_is_shown(self, rollouts: Sequence[Rollout]) -> list[tuple[str, str]]:
-        unseen, asked = [], 0
-        for rollout in rollouts:
-            visible = rollout.sample.visible()
-            if rollout.episode is None or not visible.any():
-                continue
-            asked += 1
-            shown = {i for one in rollout.episode.selections for i in one.indices}
-            if not visible[sorted(shown)].any():
-                unseen.append(rollout.sample.id)
+    def _of_what_is_shown(self, facts: Sequence[RolloutFacts]) -> list[tuple[str, str]]:
+        asked = sum(one.shows is not None for one in facts)
+        unseen = [one.sample for one in facts if one.shows is False]
         if not asked or len(unseen) <= self.settings.most_unseen * asked:
             return []
         return [
@@ -227,6 +254,17 @@ class Diagnostics:
                 self._told[key] = self._step
                 told.append(text)
         return told
+
+
+def _list_facts(rollout: Rollout, score: Score) -> RolloutFacts:
+    visible = rollout.sample.visible()
+    shows = None
+    if rollout.episode is not None and visible.any():
+        shown = {i for one in rollout.episode.selections for i in one.indices}
+        shows = bool(visible[sorted(shown)].any())
+    return RolloutFacts(
+        rollout.sample.id, rollout.group, rollout.error, score.total, dict(score.parts), shows
+    )
 
 
 def _push(history: deque[float] | deque[tuple[float, float]], value: object, window: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from videoseg_o3 import SegModel, save_seg_model
 
@@ -38,6 +40,7 @@ def save_model(model: Any, processor: Any, folder: Path) -> Path:
             folder, overwrite=True, what="the trained model", replaceable=_why_not_replaceable
         ) as stage,
         _merged(model),
+        _system_errors(),
     ):
         if isinstance(model, SegModel):
             save_seg_model(model, stage)
@@ -49,6 +52,22 @@ def save_model(model: Any, processor: Any, folder: Path) -> Path:
 
 def _why_not_replaceable(folder: Path) -> str | None:
     return None if (folder / "config.json").is_file() else "it holds something else than a model"
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """Raise errors of the system, such as of a full disk, which safetensors gives in words alone.
+
+    Raises:
+        OSError: If that is what a ``SafetensorError`` says.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), str(error)) from error
 
 
 @contextmanager

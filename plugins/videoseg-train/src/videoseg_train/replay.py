@@ -73,6 +73,17 @@ class ColdStartSet(TrainingSet):
         """Return the trace of a number; its sample is that of the same number."""
         return self._traces(range(len(self))[number])
 
+    def at(self, numbers: Sequence[int], *, left_out: Sequence[str] | None = None) -> ColdStartSet:
+        """Return the samples of these numbers, in this order, with their traces."""
+        chosen = list(numbers)
+        return ColdStartSet(
+            self.name,
+            len(chosen),
+            lambda number: self.trace(chosen[number]),
+            left_out=self.left_out if left_out is None else left_out,
+            most_turns=self.most_turns,
+        )
+
 
 _KEPT_TRACES = 64
 

@@ -6,8 +6,9 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from videoseg.files import write_file
 from videoseg.text import format_count, shorten_text
+from videoseg_train.trace_store import Made, Outcome
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -29,55 +31,59 @@ _LONGEST_QUERY = 300
 _PICTURE_SIDE = 256
 
 
-def write_trace_report(folder: Path, made: Mapping[str, Mapping[str, Any]]) -> Path:
+def write_trace_report(
+    folder: Path, outcomes: Mapping[str, Outcome], read: Callable[[str], Made]
+) -> Path:
     """Write the report of traces; return the page.
 
     Args:
         folder: Where the traces are.
-        made: What became of each sample: ``dropped`` and ``kind`` (why, and in which group of
-            reasons), ``rewritten``, ``faults``, ``query``, and the ``item`` if it was kept.
+        outcomes: What became of each sample, in short.
+        read: Returns all that became of a sample.
 
     Raises:
         OutputError: If it cannot be written.
     """
-    kept = {sample: one for sample, one in made.items() if not one["dropped"]}
-    dropped = {sample: one for sample, one in made.items() if one["dropped"]}
-    reasons = Counter(one["kind"] for one in dropped.values())
-    rewritten = sum(one["rewritten"] for one in made.values())
+    kept = {sample: one for sample, one in outcomes.items() if not one.dropped}
+    dropped = {sample: one for sample, one in outcomes.items() if one.dropped}
+    reasons = Counter(one.kind for one in dropped.values())
+    rewritten = sum(one.rewritten for one in outcomes.values())
+
+    def list_examples(samples: Iterator[str]) -> list[dict[str, Any]]:
+        return [_example(sample, read(sample)) for sample in islice(samples, _EXAMPLES)]
+
     data = {
         "kept": len(kept),
         "rewritten": rewritten,
         "reasons": dict(reasons.most_common()),
-        "dropped": {sample: one["dropped"] for sample, one in dropped.items()},
+        "dropped": {sample: one.dropped for sample, one in dropped.items()},
     }
     write_file(folder / "report.json", json.dumps(data, indent=2, ensure_ascii=False))
     page = _template().render(
-        summary=f"{format_count(len(kept), 'trace')} of {format_count(len(made), 'sample')}, "
+        summary=f"{format_count(len(kept), 'trace')} of {format_count(len(outcomes), 'sample')}, "
         f"{format_count(rewritten, 'thought')} written again",
         groups=[
             {
                 "kind": kind,
                 "count": count,
-                "share": f"{100 * count / len(made):.0f} %",
-                "examples": [
-                    _example(sample, one) for sample, one in dropped.items() if one["kind"] == kind
-                ][:_EXAMPLES],
+                "share": f"{100 * count / len(outcomes):.0f} %",
+                "examples": list_examples(
+                    sample for sample, one in dropped.items() if one.kind == kind
+                ),
             }
             for kind, count in reasons.most_common()
         ],
-        mended=[_example(sample, one) for sample, one in kept.items() if one["faults"]][
-            :_EXAMPLES
-        ],
+        mended=list_examples(sample for sample, one in kept.items() if one.has_faults),
         traces=[
-            {**_example(sample, one), "turns": list(_turns(folder, one["item"]))}
-            for sample, one in [*kept.items()][:_EXAMPLES]
+            {**_example(sample, read(sample)), "turns": list(_turns(folder, read(sample)["item"]))}
+            for sample in islice(kept, _EXAMPLES)
         ],
     )
     write_file(folder / PAGE, page)
     return folder / PAGE
 
 
-def _example(sample: str, one: Mapping[str, Any]) -> dict[str, Any]:
+def _example(sample: str, one: Made) -> dict[str, Any]:
     return {
         "sample": sample,
         "query": shorten_text(one.get("query", ""), _LONGEST_QUERY),

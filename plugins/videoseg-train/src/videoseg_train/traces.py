@@ -20,14 +20,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,11 +39,9 @@ from videoseg.errors import (
     ContextLengthError,
     EvaluationError,
     GroundingParseError,
-    OutputError,
 )
 from videoseg.files import expand_path, make_folder, write_file
 from videoseg.pipeline import run_episode
-from videoseg.text import show_path
 from videoseg.types import (
     BoolArray,
     Look,
@@ -60,6 +56,7 @@ from videoseg_train.samples import TrainingSample
 from videoseg_train.teacher import TeacherChat
 from videoseg_train.thoughts import Fault, UnusableThoughtError, WritingTeacher
 from videoseg_train.trace_report import write_trace_report
+from videoseg_train.trace_store import Made, TraceStore, writing
 
 __all__ = ["TraceProgress", "TraceReport", "build_traces"]
 
@@ -67,9 +64,7 @@ _EXCHANGES = "exchanges.jsonl"
 _PROGRESS = "progress.jsonl"
 
 _LEFT_OUT = "items of the source that cannot be used"
-
-_Made: TypeAlias = dict[str, Any]
-"""What became of a sample, as a line of the progress file holds it."""
+_DAMAGED = "a video or its masks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,48 +146,66 @@ def build_traces(
     if problems := [f"{key} must be at least 1, got {n}" for key, n in wrong.items() if n < 1]:
         raise ConfigError(problems)
     place = expand_path(folder)
-    with _writing(place):
+    with writing(place):
         make_folder(place)
     if writer is not None:
         writer = RecordingChat(writer, place / _EXCHANGES, resume=True)
     maker = _Maker(place, writer, num_looks, seed, max_tokens)
-    known = _read_progress(place / _PROGRESS)
+    store = TraceStore(place / _PROGRESS)
     total = len(samples) if isinstance(samples, Sequence) else None
     order: list[str] = []
     clock = _Clock()
-    for sample, made, is_new in _run(_list_jobs(samples, maker, known), num_parallel):
-        if is_new and made.get("kept", True):
-            _add_line(place / _PROGRESS, {"sample": sample, **made})
-        known[sample] = made
+    for sample, found in _run(_list_jobs(samples, maker, store), num_parallel):
+        if found is not None:
+            store.add(sample, found.made, keep=found.is_final)
         order.append(sample)
         if on_done is not None:
-            left = clock.count(len(order), total, is_new=is_new)
-            on_done(TraceProgress(sample, made["dropped"], len(order), total, left))
-    left_out = _list_left_out(samples)
-    return _write_files(place, {**left_out, **{sample: known[sample] for sample in order}})
+            left = clock.count(len(order), total, is_new=found is not None)
+            dropped = store.outcomes[sample].dropped
+            on_done(TraceProgress(sample, dropped, len(order), total, left))
+    # A sample that was made counts, whatever was said of its name.
+    done = set(order)
+    left_out = {name: one for name, one in _list_left_out(samples).items() if name not in done}
+    for name, one in left_out.items():
+        store.add(name, one.made, keep=False)
+    return _write_files(place, store, list(dict.fromkeys([*left_out, *order])))
 
 
 # -- the order of work -----------------------------------------------------------------------
 
-_Result: TypeAlias = tuple[str, _Made, bool]
-"""A sample's id, what became of it, and whether that was worked out now."""
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What became of a sample, worked out now.
+
+    Args:
+        made: What became of it.
+        is_final: Whether it is not tried again the next time.
+    """
+
+    made: Made
+    is_final: bool = True
+
+
+_Result: TypeAlias = tuple[str, _Found | None]
+"""A sample's id and what became of it; None if that was known before."""
 
 
 def _list_jobs(
-    samples: Iterable[TrainingSample], maker: _Maker, known: Mapping[str, _Made]
+    samples: Iterable[TrainingSample], maker: _Maker, store: TraceStore
 ) -> Iterator[Callable[[], _Result]]:
     seen: set[str] = set()
     for sample in _open_each(samples):
         if isinstance(sample, tuple):
             # Not kept: the file may be there the next time.
             name, reason = sample
-            yield partial(_return, (name, _drop("a video or its masks", reason, kept=False), True))
+            yield partial(_return, (name, _drop(_DAMAGED, reason, is_final=False)))
             continue
         if sample.id in seen:
             continue
         seen.add(sample.id)
-        if sample.id in known:
-            yield partial(_return, (sample.id, known[sample.id], False))
+        if sample.id in store:
+            yield partial(_return, (sample.id, None))
         else:
             yield partial(_make_one, maker, sample)
 
@@ -213,7 +226,7 @@ def _open_each(
             yield opened
 
 
-def _list_left_out(samples: Iterable[TrainingSample]) -> dict[str, _Made]:
+def _list_left_out(samples: Iterable[TrainingSample]) -> dict[str, _Found]:
     """Return what a set has left out when it was read, by its name there."""
     problems: dict[str, list[str]] = {}
     for one in samples.left_out if isinstance(samples, TrainingSet) else ():
@@ -227,7 +240,7 @@ def _return(result: _Result) -> _Result:
 
 
 def _make_one(maker: _Maker, sample: TrainingSample) -> _Result:
-    return sample.id, maker.make(sample), True
+    return sample.id, maker.make(sample)
 
 
 def _run(jobs: Iterator[Callable[[], _Result]], num_parallel: int) -> Iterator[_Result]:
@@ -274,14 +287,22 @@ class _Dropped(Exception):  # noqa: N818 -- it is no failure that a sample is dr
         super().__init__(reason)
 
 
-def _drop(kind: str, reason: str, faults: Sequence[Fault] = (), *, kept: bool = True) -> _Made:
+def _drop(
+    kind: str,
+    reason: str,
+    faults: Sequence[Fault] = (),
+    *,
+    query: str = "",
+    is_final: bool = True,
+) -> _Found:
     made = {
         "dropped": reason,
         "kind": kind,
         "rewritten": 0,
         "faults": [fault.to_dict() for fault in faults],
+        "query": query,
     }
-    return made if kept else {**made, "kept": False}
+    return _Found(made, is_final)
 
 
 class _Maker:
@@ -300,7 +321,7 @@ class _Maker:
         # Samples share videos.
         self._pictures = threading.Lock()
 
-    def make(self, sample: TrainingSample) -> _Made:
+    def make(self, sample: TrainingSample) -> _Found:
         """Return the item of a sample with its masks, or why it is dropped.
 
         Raises:
@@ -308,21 +329,21 @@ class _Maker:
         """
         faults: list[Fault] = []
         try:
-            return {**self._make_item(sample, faults), "query": sample.query}
+            return _Found({**self._make_item(sample, faults), "query": sample.query})
         except _Dropped as dropped:
-            made = _drop(dropped.kind, str(dropped), faults)
+            kind, reason = dropped.kind, str(dropped)
         except UnusableThoughtError as error:
-            made = _drop("thoughts that are not usable", str(error), faults)
+            kind, reason = "thoughts that are not usable", str(error)
         except GroundingParseError as error:
-            made = _drop("turns that cannot be read", str(error), faults)
+            kind, reason = "turns that cannot be read", str(error)
         except ContextLengthError as error:
-            made = _drop("conversations too long for the chat model", str(error), faults)
+            kind, reason = "conversations too long for the chat model", str(error)
         except (EvaluationError, VideoError) as error:
             # Masks may be read only when they are asked for.
-            made = _drop("a video or its masks", str(error), faults, kept=False)
-        return {**made, "query": sample.query}
+            kind, reason = _DAMAGED, str(error)
+        return _drop(kind, reason, faults, query=sample.query, is_final=kind != _DAMAGED)
 
-    def _make_item(self, sample: TrainingSample, faults: list[Fault]) -> _Made:
+    def _make_item(self, sample: TrainingSample, faults: list[Fault]) -> dict[str, Any]:
         visible = sample.visible()
         if not visible.any():
             raise _Dropped("nothing to look for", "its objects show on no frame")
@@ -390,7 +411,7 @@ class _Maker:
         name = _picture_folder(str(sample.details.get("video", video.name)), video)
         folder = self._folder / "pictures" / name
         names = [f"{frame:05d}" for frame in range(len(video))]
-        with self._pictures, _writing(folder):
+        with self._pictures, writing(folder):
             make_folder(folder)
             if all((folder / f"{one}.png").exists() for one in names):
                 return name, names
@@ -433,55 +454,53 @@ def _last_text(message: Message) -> str:
 # -- files -----------------------------------------------------------------------------------
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {show_path(path)}: {error.strerror or error}; free some space or mend "
-            "the folder, and go on: what is finished is kept"
-        ) from error
-
-
-def _add_line(path: Path, line: Mapping[str, Any]) -> None:
-    """Add a line, which is on the disk when this returns."""
-    with _writing(path), path.open("a", encoding="utf-8") as file:
-        # The line before may have been cut off.
-        file.write("\n" + json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _read_progress(path: Path) -> dict[str, _Made]:
-    """Return what is finished; a line that is not whole is one that was being written."""
-    known: dict[str, _Made] = {}
-    if path.exists():
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    value = json.loads(line)
-                except ValueError:
-                    continue
-                known[value.pop("sample")] = value
-    return known
-
-
-def _write_files(folder: Path, made: Mapping[str, _Made]) -> TraceReport:
-    items: list[dict[str, Any]] = []
+def _write_files(folder: Path, store: TraceStore, samples: Sequence[str]) -> TraceReport:
+    """Write the files of these samples, none of which is in memory longer than it is written."""
+    kept = [sample for sample in samples if not store.outcomes[sample].dropped]
     # Several queries may mean the same object.
-    tracks: dict[str, int] = {}
-    for one in made.values():
-        if not one["dropped"]:
-            texts = [json.dumps(track) for track in one["masks"]]
-            ids = [tracks.setdefault(text, len(tracks)) for text in texts]
-            items.append({**one["item"], "anno_id": ids})
-    masks = ", ".join(f'"{number}": {text}' for text, number in tracks.items())
+    numbers: dict[bytes, int] = {}
+    ids: list[list[int]] = []
     # The masks first: a reader of the items must find all of theirs.
-    write_file(folder / "masks.json", f"{{{masks}}}")
-    write_file(folder / "traces.json", json.dumps(items))
-    dropped = {sample: one["dropped"] for sample, one in made.items() if one["dropped"]}
-    rewritten = sum(one["rewritten"] for one in made.values())
-    kinds = Counter(one["kind"] for one in made.values() if one["dropped"])
-    page = write_trace_report(folder, made)
-    return TraceReport(folder, len(items), dropped, rewritten, dict(kinds.most_common()), page)
+    write_file(folder / "masks.json", _list_masks(store, kept, numbers, ids))
+    write_file(folder / "traces.json", _list_items(store, kept, ids))
+    outcomes = {sample: store.outcomes[sample] for sample in samples}
+    dropped = {sample: one.dropped for sample, one in outcomes.items() if one.dropped}
+    rewritten = sum(one.rewritten for one in outcomes.values())
+    kinds = Counter(one.kind for one in outcomes.values() if one.dropped)
+    page = write_trace_report(folder, outcomes, store.read)
+    return TraceReport(folder, len(kept), dropped, rewritten, dict(kinds.most_common()), page)
+
+
+def _list_masks(
+    store: TraceStore, samples: Sequence[str], numbers: dict[bytes, int], ids: list[list[int]]
+) -> Iterator[str]:
+    """Yield the parts of the file of masks, each object once.
+
+    Args:
+        store: What became of the samples.
+        samples: Those that have a trace.
+        numbers: Gets the number of each object, by a digest of its masks.
+        ids: Gets the numbers of each sample's objects.
+    """
+    yield "{"
+    for sample in samples:
+        ids.append([])
+        for track in store.read(sample)["masks"]:
+            text = json.dumps(track)
+            digest = hashlib.sha256(text.encode()).digest()
+            if digest not in numbers:
+                yield f'{", " if numbers else ""}"{len(numbers)}": {text}'
+                numbers[digest] = len(numbers)
+            ids[-1].append(numbers[digest])
+    yield "}"
+
+
+def _list_items(
+    store: TraceStore, samples: Sequence[str], ids: Sequence[Sequence[int]]
+) -> Iterator[str]:
+    """Yield the parts of the file of traces."""
+    yield "["
+    for number, sample in enumerate(samples):
+        item = {**store.read(sample)["item"], "anno_id": ids[number]}
+        yield f"{', ' if number else ''}{json.dumps(item)}"
+    yield "]"

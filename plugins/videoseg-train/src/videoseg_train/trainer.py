@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from videoseg import ConfigError
@@ -41,7 +42,7 @@ class StepReport:
     Args:
         step: Its number, counted from 1.
         metrics: Means over all processes, by name.
-        warnings: Why the run may not learn.
+        warnings: Why the run may not learn, judged over all processes.
         rollouts: This process's rollouts.
         scores: Their rewards.
         seconds: Time of this process by phase: ``rollout``, ``reward``, ``update``.
@@ -189,7 +190,7 @@ class Trainer:
         return StepReport(
             self.step,
             metrics,
-            tuple(batch.problems),
+            tuple(dict.fromkeys(self._gather(batch.problems))),
             seconds={"update": time.perf_counter() - begin},
         )
 
@@ -255,8 +256,8 @@ class Trainer:
         self._forget_features()
         metrics |= self._describe(rollouts, scores, [term.name for term in rewards])
         warnings = [
-            *self.diagnostics.of_rollouts(rollouts, scores),
-            *self.diagnostics.of_update(metrics, problems),
+            *self.diagnostics.of_rollouts(rollouts, scores, gather=self._gather),
+            *self.diagnostics.of_update(metrics, self._gather(problems)),
         ]
         self._end_step()
         return StepReport(
@@ -358,6 +359,13 @@ class Trainer:
             "answer_tokens": sums["length"] / count,
             **{f"rewards/{name}": sums[f"part {name}"] / count for name in names},
         }
+
+    def _gather(self, items: list[Any]) -> list[Any]:
+        """Return the items of all processes, in the order of the processes."""
+        if self.accelerator.num_processes == 1:
+            return items
+        gathered: list[Any] = gather_object(items)
+        return gathered
 
     def _autocast(self) -> AbstractContextManager[Any]:
         """Compute what accelerate does not wrap in the precision of training."""

@@ -6,7 +6,6 @@ import math
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -141,9 +140,7 @@ class TransformersChat:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                # The frames of the traceback hold references to what fills the memory.
-                traceback.clear_frames(error.__traceback__)
-                release_memory()
+                release_memory(error)
                 raise self._out_of_memory(messages, sampling) from error
 
     def _answer(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -176,11 +175,9 @@ class SegChat:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                # The frames of the traceback hold references to what fills the memory.
-                traceback.clear_frames(error.__traceback__)
                 if self._loaded is not None:
                     self._loaded.session.clear()
-                release_memory()
+                release_memory(error)
                 raise self._out_of_memory(messages, num_samples) from error
 
     def _load(self) -> _Loaded:
