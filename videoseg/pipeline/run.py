@@ -192,7 +192,14 @@ class Run:
         propagator = cast(Propagator, self.composition.build("propagator"))
         require_prompt_kinds(prompts, propagator, self.composition.name("propagator"))
         beginning = self._seen if self._is_live else None
-        return Propagation(propagator, self.video, prompts, seed=self.seed, beginning=beginning)
+        return Propagation(
+            propagator,
+            self.video,
+            prompts,
+            seed=self.seed,
+            beginning=beginning,
+            appears_at_prompt=self.grounding.appears_at_prompt,
+        )
 
     def _prompts(self) -> tuple[Prompt, ...]:
         """Return the prompts of the answer, with the segmenter's masks if there is one."""
