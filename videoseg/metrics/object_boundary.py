@@ -42,7 +42,9 @@ def object_boundary_scores(
     for frame, (predicted, true) in enumerate(zip(pred, target, strict=True)):
         if predicted is None and true is None:
             continue
-        masks = [np.zeros(size, bool) if rle is None else rle.decode() for rle in (predicted, true)]
+        masks = [
+            np.zeros(size, bool) if rle is None else rle.decode() for rle in (predicted, true)
+        ]
         scores[:, frame] = _scores_of_frame(masks[0], masks[1])
     return scores[0], scores[1]
 
@@ -95,8 +97,9 @@ def _dilated(mask: BoolArray, radius: float) -> BoolArray:
     result = np.zeros(mask.shape, bool)
     for row, low, high in runs:
         # A pixel is set if any of the pixels in a run beside it is.
-        wide = sums[:, far + high + 1 : far + high + 1 + width] > (
-            sums[:, far + low : far + low + width]
+        wide = (
+            sums[:, far + high + 1 : far + high + 1 + width]
+            > (sums[:, far + low : far + low + width])
         )
         into = slice(max(0, -row), min(height, height - row))
         from_ = slice(max(0, row), min(height, height + row))

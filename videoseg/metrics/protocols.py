@@ -214,7 +214,7 @@ MOSE = replace(
     measures=("j_and_f", "j", "f"),
     true_objects="all",
     extra_objects="ignore",
-    source="Ding et al., MOSE, ICCV 2023: J and F of each object, first and last frame not counted",
+    source="Ding et al., MOSE, ICCV 2023: J and F of each object, but for the first and last frame",
 )
 
 MOSEV2 = replace(

@@ -150,7 +150,9 @@ def _own_frame_problems(
         if not places:
             problems.append(f"of the annotated frames of true object {key} none counts")
         elif any(place is not None and not 0 <= place < num_frames for place in places):
-            problems.append(f"true object {key} has frames outside the {num_frames} annotated ones")
+            problems.append(
+                f"true object {key} has frames outside the {num_frames} annotated ones"
+            )
     return problems
 
 
