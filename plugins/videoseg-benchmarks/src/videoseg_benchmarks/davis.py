@@ -173,9 +173,7 @@ class Davis2017(_Davis):
     name = "davis-2017"
     splits = ("val", "train", *_HIDDEN)
     homepage = "https://davischallenge.org/davis2017/code.html"
-    submission = SubmissionFormat(
-        server="https://codalab.lisn.upsaclay.fr/competitions/6812", layout="ids"
-    )
+    submission = SubmissionFormat(server="https://davischallenge.org", layout="ids")
 
     def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         """Read a split and check it; see ``SplitReader.read_split``."""

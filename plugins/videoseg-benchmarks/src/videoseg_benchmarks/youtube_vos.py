@@ -126,10 +126,8 @@ class YoutubeVos2019(_YoutubeVos):
     """
 
     name = "youtube-vos-2019"
-    homepage = "https://youtube-vos.org/dataset/vos/"
-    submission = SubmissionFormat(
-        "Annotations", "https://codalab.lisn.upsaclay.fr/competitions/6066", layout="ids"
-    )
+    homepage = "https://youtube-vos.org/dataset/vos"
+    submission = SubmissionFormat("Annotations", "https://youtube-vos.org/dataset/vos", "ids")
 
 
 class YoutubeVos2018(_YoutubeVos):
@@ -141,10 +139,8 @@ class YoutubeVos2018(_YoutubeVos):
     """
 
     name = "youtube-vos-2018"
-    homepage = "https://youtube-vos.org/dataset/vos/"
-    submission = SubmissionFormat(
-        "Annotations", "https://codalab.lisn.upsaclay.fr/competitions/7685", layout="ids"
-    )
+    homepage = "https://youtube-vos.org/dataset/vos"
+    submission = SubmissionFormat("Annotations", "https://youtube-vos.org/dataset/vos", "ids")
 
 
 def _objects(entries: Mapping[str, Any]) -> _Objects:
