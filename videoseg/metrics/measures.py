@@ -188,7 +188,7 @@ def deviation(scores: FloatArray) -> float:
     return math.sqrt(round(float(np.sum((np.mean(values) - values) ** 2)) / len(values), 4))
 
 
-def gap_measures(tally: FrameTally) -> dict[str, float]:
+def gap_measures(tally: FrameTally) -> dict[Measure, float]:
     """Return J&F-dot while an object is out of sight, and after it has come back.
 
     The measures are means over stretches of frames without the object, or with it after such
@@ -199,11 +199,10 @@ def gap_measures(tally: FrameTally) -> dict[str, float]:
     empty = tally.target == 0
     starts = [0, *(np.flatnonzero(empty[1:] != empty[:-1]) + 1).tolist()]
     scores = (tally.region + tally.object_boundary_scores) / 2
-    means: dict[str, list[float]] = {"disappear": [], "reappear": []}
+    means: dict[Measure, list[float]] = {"disappear": [], "reappear": []}
     for start, stop in zip(starts, [*starts[1:], len(tally)], strict=True):
         if start:
-            name = "disappear" if empty[start] else "reappear"
-            means[name].append(mean(scores[start:stop]))
+            means["disappear" if empty[start] else "reappear"].append(mean(scores[start:stop]))
     return {name: mean(np.array(values)) for name, values in means.items() if values}
 
 
