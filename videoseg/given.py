@@ -131,6 +131,11 @@ class GivenGrounder:
         self._give: PromptKind = give
         self._every_mask = every_mask
 
+    @property
+    def answers_with_masks(self) -> bool:
+        """Whether a propagator that takes masks only needs no segmenter."""
+        return self._give == "masks"
+
     def step(self, episode: Episode) -> Grounding:
         """Answer with what is given for the video.
 

@@ -31,6 +31,7 @@ from videoseg.types.arrays import FloatArray
 
 __all__ = [
     "AnswersWithEmbeddings",
+    "AnswersWithMasks",
     "ChatModel",
     "ChecksOptions",
     "Closable",
@@ -272,6 +273,15 @@ class AnswersWithEmbeddings(Protocol):
         Anything else is refused with a ``ConfigError``. A pipeline whose propagator does not take
         them is refused before anything loads.
         """
+
+
+@runtime_checkable
+class AnswersWithMasks(Protocol):
+    """A grounder that may answer with masks."""
+
+    @property
+    def answers_with_masks(self) -> bool:
+        """Whether it may, so that a propagator that takes masks only needs no segmenter."""
 
 
 @runtime_checkable

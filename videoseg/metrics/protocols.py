@@ -214,7 +214,7 @@ MOSE = replace(
     measures=("j_and_f", "j", "f"),
     true_objects="all",
     extra_objects="ignore",
-    source="Ding et al., MOSE, ICCV 2023: the rules of DAVIS; the script of its server is not public",
+    source="Ding et al., MOSE, ICCV 2023: the rules of DAVIS; its own script is not public",
 )
 
 MOSEV2 = replace(

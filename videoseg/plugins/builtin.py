@@ -34,6 +34,7 @@ def videoseg_components() -> Iterable[Component]:
         "given",
         "videoseg.given:GivenGrounder",
         summary="Objects whose masks, boxes or points are given; the query does not matter.",
+        answers_with_masks=True,
     )
     yield Component(
         "reader",

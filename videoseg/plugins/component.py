@@ -166,6 +166,8 @@ class Component:
         embeddings: For grounders that may answer with embeddings alone: a function, as
             ``package.module:function``, that is given the options and returns the model of the
             embeddings, such as ``videoseg-o3``, or nothing. It imports nothing heavy.
+        answers_with_masks: For grounders that may answer with masks, so that a propagator that
+            takes nothing else needs no segmenter.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -182,6 +184,7 @@ class Component:
     license: str = ""
     weights: str = ""
     embeddings: str = ""
+    answers_with_masks: bool = False
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
