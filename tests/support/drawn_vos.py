@@ -38,7 +38,7 @@ def vos_mask(video: str, object_id: int, frame: int) -> Mask:
         # Less than 100 pixels: small enough for a tolerance of its own in MOSEv2.
         mask[22 : 31 - shift // 3, 30 - shift : 41 - shift] = True
     elif object_id == 3 and frame >= LATE:
-        mask[10 : 14 + shift // 2, 24 + shift : 31 + shift] = True
+        mask[10 : 14 + shift // 2, 14 + shift : 21 + shift] = True
     return mask
 
 

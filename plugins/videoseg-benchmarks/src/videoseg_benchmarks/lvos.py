@@ -97,7 +97,9 @@ class _Lvos(SplitReader):
             name: [frame for own in objects.values() for frame in own[1:-1] if frame is not None]
             for name, objects in frames.items()
         }
-        scored = all(has_every_mask(annotations / name, counted[name]) for name in videos)
+        scored = split != "test" or all(
+            has_every_mask(annotations / name, counted[name]) for name in videos
+        )
         protocol, groups = self._rules(root, folder, list(videos), problems)
         return make_split(
             problems,
@@ -139,8 +141,8 @@ class LvosV1(_Lvos):
                                   {valid,test,train}_meta.json
 
     ``root`` may also be the folder of the split. Each video is one sample; each object is given
-    on the first frame of its ``frame_range``, and only its frames count. A split in which one of
-    them has no mask is not scored.
+    on the first frame of its ``frame_range``, and only its frames count. ``test`` is scored only
+    if all of them have masks.
 
     Args:
         check_pictures: Whether the frames must exist. The first masks must exist in any case.
