@@ -7,6 +7,7 @@ from . import devices as devices
 from . import errors as errors
 from . import evaluation as evaluation
 from . import files as files
+from . import given as given
 from . import masks as masks
 from . import metrics as metrics
 from . import pipeline as pipeline

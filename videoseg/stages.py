@@ -32,6 +32,7 @@ from videoseg.types.arrays import FloatArray
 
 __all__ = [
     "AnswersWithEmbeddings",
+    "AnswersWithMasks",
     "AsksAgain",
     "ChatModel",
     "ChecksOptions",
@@ -338,6 +339,15 @@ class TracksNames(Protocol):
         Raises:
             UnknownNameError: If one of the names is not known.
         """
+
+
+@runtime_checkable
+class AnswersWithMasks(Protocol):
+    """A grounder that may answer with masks."""
+
+    @property
+    def answers_with_masks(self) -> bool:
+        """Whether it may, so that a propagator that takes masks only needs no segmenter."""
 
 
 @runtime_checkable

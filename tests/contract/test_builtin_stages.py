@@ -9,6 +9,7 @@ import pytest
 
 import videoseg as vs
 from videoseg.testing import (
+    GrounderContract,
     ReaderContract,
     SamplerContract,
 )
@@ -33,6 +34,12 @@ for _name in REGISTRY.names("sampler"):
     globals()[_class] = type(_class, (_EverySampler,), {"name": _name})
 
 
+class TestGivenGrounder(GrounderContract):
+    def make(self):
+        prompts = [{"object_id": 2, "frame": 0, "box": [1, 1, 6, 7]}]
+        return REGISTRY.build("grounder", "given", {"prompts": prompts})
+
+
 class TestPyavReader(ReaderContract):
     def make(self, path: Path):
         return REGISTRY.factory(REGISTRY.find("reader", "pyav"))(path)
@@ -47,6 +54,7 @@ class TestDecordReader(ReaderContract):
 
 def test_no_built_in_stage_is_left_out():
     covered = {("reader", "pyav"), ("reader", "decord")}
+    covered.add(("grounder", "given"))
     covered |= {("sampler", name) for name in REGISTRY.names("sampler")}
     stages = ("sampler", "grounder", "segmenter", "propagator", "chat", "reader")
     all_stages = {(kind, name) for kind in stages for name in REGISTRY.names(kind)}

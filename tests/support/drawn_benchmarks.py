@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from drawn_vos import VOS_LAYOUTS
 from PIL import Image
 
 from videoseg.benchmarks import BenchmarkSplit, open_benchmark
@@ -474,6 +475,10 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {
     "refcocog": ("refcocog", Layout(refcoco_writer("refcocog", "refs(umd).p"), num_samples=6)),
     "grefcoco": ("grefcoco", Layout(write_grefcoco, num_samples=6)),
     "reasonseg": ("reasonseg", Layout(write_reasonseg, num_samples=2)),
+    **{
+        key: (name, Layout(write, split, num_samples=2))
+        for key, (name, write, split) in VOS_LAYOUTS.items()
+    },
 }
 """Every drawn layout: the benchmark's name, and how it is written and opened."""
 

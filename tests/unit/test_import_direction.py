@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.results",),
     ("videoseg.pipeline",),
     ("videoseg.benchmarks",),
+    ("videoseg.given",),
     ("videoseg.testing",),
     ("videoseg.evaluation",),
     ("videoseg.batch",),

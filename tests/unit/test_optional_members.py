@@ -35,7 +35,7 @@ FOREIGN = {
     *("codec_context", "default_image", "n_frames", "tag_v2", "tile"),
     *("metadata", "__is_annotated_types_grouped_metadata__"),
     # Of open files, of an iterator of our own, and of the splits of benchmarks.
-    *("readline", "_child", "left_out", "notes"),
+    *("readline", "_child", "left_out", "notes", "submitted_frames"),
 }
 
 

@@ -32,6 +32,7 @@ from videoseg.benchmarks.split import (
     split_named,
 )
 from videoseg.benchmarks.submission import write_submission
+from videoseg.benchmarks.submission_check import check_submission
 from videoseg.benchmarks.types import (
     Benchmark,
     BenchmarkSplit,
@@ -90,6 +91,7 @@ __all__ = [
     "TruthSource",
     "VideoPlace",
     "build_benchmark",
+    "check_submission",
     "find_rle_problem",
     "is_plain_name",
     "is_safe_id",

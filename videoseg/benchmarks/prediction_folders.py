@@ -5,6 +5,8 @@ layout        where                                                object ids
 ============= ==================================================== =======================
 ``masks``     ``<video>/<expression>/<frame>.png``                 1 (one mask)
 ``ids``       ``<video>/<frame>.png``, a picture of object ids     its values; see below
+``objects``   ``<video>/<object>/<frame>.png``, masks that may     those of the sample's
+              overlap                                              ``object_folders``
 ``coco``      a JSON file with COCO RLEs, see below                1
 ============= ==================================================== =======================
 
@@ -45,7 +47,7 @@ from videoseg.types import Rle, Size
 
 __all__ = ["PREDICTION_LAYOUTS", "PredictionFolder", "PredictionLayout"]
 
-PredictionLayout: TypeAlias = Literal["masks", "ids", "coco"]
+PredictionLayout: TypeAlias = Literal["masks", "ids", "objects", "coco"]
 
 PREDICTION_LAYOUTS: tuple[PredictionLayout, ...] = get_args(PredictionLayout)
 """The layouts that ``PredictionFolder`` reads."""
@@ -125,6 +127,10 @@ class PredictionFolder:
         """
         if self._tree is None:
             return self._from_json(sample, truth, frame_names)
+        if sample.object_folders and self._layout in ("auto", "objects"):
+            apart = self._object_masks(self._tree, sample, truth, frame_names)
+            if apart is not None or self._layout == "objects":
+                return apart
         folder, found = self._masks_of(self._tree, sample)
         # The folder of a video contains pictures of ids, or the folders of its expressions.
         if self._layout == "masks" or (self._layout == "auto" and found):
@@ -180,7 +186,8 @@ class PredictionFolder:
             there += f" (in {shorten(min(top))}: {_listed(inside)})"
         name = frame_names[0] if frame_names else "<frame>"
         own = f"{sample.video_id}/{sample.expression_id}"
-        folders = dict.fromkeys([own, *sample.prediction_folders, sample.video_id])
+        apart = [f"{sample.video_id}/{name}" for name in list(sample.object_folders.values())[:1]]
+        folders = dict.fromkeys([*apart, own, *sample.prediction_folders, sample.video_id])
         places = " or ".join(f"{prefix}{folder}/{name}.png" for folder in folders)
         return f"it holds {there}; the masks of {sample.id} are looked for as {places}"
 
@@ -243,6 +250,23 @@ class PredictionFolder:
             mask = read_mask(content, where=where, size=self._expected(size))
             masks[place] = Rle.encode(mask) if mask.any() else None
         return {1: tuple(masks)}
+
+    def _object_masks(
+        self, tree: FileTree, sample: Sample, truth: Truth, frame_names: Sequence[str]
+    ) -> dict[int, tuple[Rle | None, ...]] | None:
+        """Return the masks in the folders of a sample's objects; None if there is no folder."""
+        video, there = self._first_of(tree, [sample.video_id])
+        if there.isdisjoint(sample.object_folders.values()):
+            return None
+        objects = {}
+        for object_id, name in sample.object_folders.items():
+            folder = f"{video}/{name}"
+            found = tree.names(folder)
+            names = self._files(folder, found, truth, frame_names)
+            masks = self._masks(folder, found, names, truth.size)
+            if masks is not None:
+                objects[object_id] = masks[1]
+        return objects
 
     def _ids(
         self, folder: str, found: frozenset[str], names: Sequence[str], size: Size

@@ -169,6 +169,7 @@ class LoadedSplit:
         truths: The source of correct answers; None if only the benchmark's server has them.
         left_out: The entries of the benchmark that are not among the samples.
         notes: Lines of text about the data that matter for its scores.
+        submitted: For each video the frames of a submission, if these are not all frames.
     """
 
     def __init__(
@@ -181,6 +182,7 @@ class LoadedSplit:
         truths: TruthSource | None,
         left_out: Sequence[LeftOut] = (),
         notes: Sequence[str] = (),
+        submitted: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.name = name
         self.protocol = protocol
@@ -189,6 +191,7 @@ class LoadedSplit:
         self.left_out = tuple(left_out)
         self.notes = tuple(notes)
         self._truths = truths
+        self._submitted = submitted or {}
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.samples)} samples on {len(self.videos)} videos>"
@@ -210,6 +213,15 @@ class LoadedSplit:
         """
         place = self._known(video_id)
         return place.names or place.locate().names
+
+    def submitted_frames(self, video_id: str) -> tuple[str, ...]:
+        """The names of the frames of which a submission holds masks; all frames by default.
+
+        Raises:
+            VideoError: As ``frame_names``.
+        """
+        chosen = self._submitted.get(video_id)
+        return self.frame_names(video_id) if chosen is None else tuple(chosen)
 
     def size(self, video_id: str) -> Size:
         """(height, width) of a video's frames, without opening it.
@@ -269,12 +281,13 @@ def make_split(
     videos: Mapping[str, VideoPlace],
     truths: TruthSource | None,
     most_alike: float = 0.5,
+    submitted: Mapping[str, Sequence[str]] | None = None,
 ) -> LoadedSplit:
     """Return the split that ``problems`` is about, with its notes and what is left out.
 
     Raises:
         EvaluationError: If the problems make the benchmark unreadable; see
-            ``Problems.raise_any``, also for ``most_alike``.
+            ``Problems.raise_any``, also for ``most_alike``, and ``LoadedSplit`` for ``submitted``.
     """
     problems.raise_any(len(samples), most_alike=most_alike)
     return LoadedSplit(
@@ -285,6 +298,7 @@ def make_split(
         truths=truths,
         left_out=problems.left_out,
         notes=problems.notes,
+        submitted=submitted,
     )
 
 

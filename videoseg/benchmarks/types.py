@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import well_formed
@@ -42,6 +42,8 @@ class Sample:
             runs.
         prediction_folders: Folders in which the benchmark's own code writes masks of this sample,
             besides ``<video_id>/<expression_id>``; parts are joined by ``/``.
+        object_folders: For each object the folder inside ``<video_id>`` that holds its masks in
+            predictions and submissions, where the masks of a video may overlap.
     """
 
     video_id: str
@@ -51,6 +53,7 @@ class Sample:
     attributes: Mapping[str, str] = field(default_factory=dict)
     prompts: tuple[Prompt, ...] = ()
     prediction_folders: tuple[str, ...] = ()
+    object_folders: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         attributes = {_clean(name): _clean(value) for name, value in self.attributes.items()}
@@ -82,6 +85,9 @@ class Truth:
         repeated: Pixels covered by more than one outline of the target; None if there are none.
         ids_of_pictures: Whether object ids are pixel values, which count from 1. Official code
             treats an id that is skipped as an object that is never visible.
+        object_frames: For each object the annotated frames that are its own, as places in
+            ``frames``, in order; None stands for one that is missing and scores 0. If None, all
+            objects have all frames.
     """
 
     size: Size
@@ -93,6 +99,7 @@ class Truth:
     foreground_pixels: Sequence[int] | None = None
     repeated: Sequence[Rle | None] | None = None
     ids_of_pictures: bool = False
+    object_frames: Mapping[int, Sequence[int | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +125,20 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionFormat:
-    """Layout of a submission: ``<video>/<expression>/<frame>.png`` in a zip.
+    """Layout of the zip of a submission.
 
     Args:
         top_folder: The folder that holds the videos inside the zip; empty for none.
         server: Page on which it is uploaded.
+        layout: ``masks``: ``<video>/<expression>/<frame>.png``, the union of the objects, 0 and
+            255. ``ids``: ``<video>/<frame>.png``, a palette picture of object ids, where the
+            lowest id is on top. ``objects``: ``<video>/<object>/<frame>.png``, each object by
+            itself, 0 and 255, in the folders of ``Sample.object_folders``.
     """
 
     top_folder: str = ""
     server: str = ""
+    layout: Literal["masks", "ids", "objects"] = "masks"
 
 
 @runtime_checkable
@@ -135,7 +147,8 @@ class BenchmarkSplit(Protocol):
 
     A split may also have ``left_out``, the ``LeftOut`` entries of the benchmark that are not
     among its samples, and ``notes``, lines of text that matter for its scores. Both go into
-    ``run.json`` and the report of an evaluation.
+    ``run.json`` and the report of an evaluation. ``submitted_frames(video_id)`` names the frames
+    of a submission, if they are not all frames of the video.
     """
 
     @property

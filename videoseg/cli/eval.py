@@ -46,7 +46,7 @@ _FILES = (
     ("report.html", "open this in a browser"),
     ("report.md", "the same as text"),
     ("report.json", "the same for programs"),
-    ("submission.zip", "upload this to the benchmark's server"),
+    ("submission.zip", "the masks, for the benchmark's server or its own scorer"),
 )
 
 
@@ -115,6 +115,12 @@ strict_option = click.option(
 @reader_option
 @strict_option
 @click.option(
+    "--submission",
+    "always_submit",
+    is_flag=True,
+    help="Write submission.zip also where the truth is public, for the benchmark's own scorer.",
+)
+@click.option(
     "--report-only", is_flag=True, help="Write the report again without running anything."
 )
 @json_option
@@ -137,6 +143,7 @@ def evaluate_benchmark(
     max_turns: int | None,
     strict: bool,
     report_only: bool,
+    always_submit: bool,
     as_json: bool,
     quiet: bool,
     executor: JobExecutor | None = None,
@@ -158,13 +165,15 @@ def evaluate_benchmark(
         raise click.UsageError("--retry-failed can only be used with --resume")
     read_options = benchmark_options(reader_options)
     submission = build_benchmark(benchmark, options=read_options).submission
+    if always_submit and submission is None:
+        raise click.UsageError(f"{benchmark} has no form of submissions; leave out --submission")
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
     with working(f"reading {benchmark}", quiet=quiet):
         samples = open_split(benchmark, root, split, strict=strict, options=read_options)
     if report_only:
-        report = write_outcome(output, samples, submission)
+        report = write_outcome(output, samples, submission, always_submit=always_submit)
     else:
         with pipe, EvaluationProgress(quiet=quiet) as progress:
             try:
@@ -183,6 +192,7 @@ def evaluate_benchmark(
                     command=typed_command(),
                     root="" if root is None else root.absolute(),
                     submission=submission,
+                    always_submit=always_submit,
                 )
             except (KeyboardInterrupt, SystemExit):
                 progress.close()

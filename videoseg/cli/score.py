@@ -85,6 +85,11 @@ __all__ = ["score"]
     show_default=True,
     help="Processes that share the work; 0 scores in this one.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="With --benchmark: only check that a server can score --pred, a zip or a folder.",
+)
 @json_option
 @quiet_option
 def score(
@@ -100,6 +105,7 @@ def score(
     strict: bool,
     rules: str | None,
     output: Path | None,
+    check: bool,
     as_json: bool,
     quiet: bool,
     **scoring: Any,
@@ -125,6 +131,9 @@ def score(
             truth = open_split(benchmark, root, split, strict=strict, options=options)
     else:
         raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
+    if check:
+        _check(pred, truth, benchmark, benchmark_options(reader_options), quiet=quiet)
+        return
     # A summary lists the failures, so they are not shown before it as well.
     shown = SUMMARY_FAILURES if quiet or as_json else 0
     with EvaluationProgress(quiet=quiet, max_failures=shown) as progress:
@@ -138,6 +147,37 @@ def score(
             **scoring,
         )
     show_report(report, output, as_json=as_json, quiet=quiet)
+
+
+def _check(
+    pred: Path,
+    split: BenchmarkSplit,
+    benchmark: str | None,
+    options: Mapping[str, Any],
+    *,
+    quiet: bool,
+) -> None:
+    """Print what is wrong with a submission.
+
+    Raises:
+        EvaluationError: If something is wrong.
+        click.UsageError: If the benchmark has no form of submissions.
+    """
+    from videoseg.benchmarks import build_benchmark, check_submission
+    from videoseg.errors import EvaluationError
+
+    if benchmark is None:
+        raise click.UsageError("--check can only be used with --benchmark")
+    form = build_benchmark(benchmark, options=options).submission
+    if form is None:
+        raise click.UsageError(f"{benchmark} has no form of submissions")
+    with working(f"checking {pred}", quiet=quiet):
+        problems = check_submission(pred, split, form)
+    if problems:
+        lines = "".join(f"\n- {problem}" for problem in problems)
+        raise EvaluationError(f"{pred} is not what {split.name} takes:{lines}")
+    if not quiet:
+        click.echo(f"{pred} has everything that {split.name} takes")
 
 
 def _refuse(needed: str, options: Mapping[str, object]) -> None:

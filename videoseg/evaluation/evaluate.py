@@ -125,6 +125,7 @@ def evaluate(
     command: str = "",
     root: str | Path = "",
     submission: SubmissionFormat | None = None,
+    always_submit: bool = False,
 ) -> EvaluationReport:
     """Run a pipeline over a split, score it and write a report.
 
@@ -149,6 +150,7 @@ def evaluate(
         root: Where the benchmark was read from, for the report.
         submission: The format of the benchmark's server. If the ground truth is not public and
             every sample is done, ``submission.zip`` is written; failed samples are empty in it.
+        always_submit: Whether it is written also if the ground truth is public.
 
     Returns:
         The report, also written to ``report.html``, ``report.md`` and ``report.json``.
@@ -194,11 +196,15 @@ def evaluate(
     finally:
         if owned:
             pipe.close()
-    return write_outcome(out, split, submission)
+    return write_outcome(out, split, submission, always_submit=always_submit)
 
 
 def write_outcome(
-    folder: str | Path, split: BenchmarkSplit, submission: SubmissionFormat | None = None
+    folder: str | Path,
+    split: BenchmarkSplit,
+    submission: SubmissionFormat | None = None,
+    *,
+    always_submit: bool = False,
 ) -> EvaluationReport:
     """Write the report of a folder, and ``submission.zip`` if the ground truth is not public.
 
@@ -206,6 +212,7 @@ def write_outcome(
         folder: The folder of the run.
         split: What was run on.
         submission: The format of the benchmark's server; None for none.
+        always_submit: Whether the zip is written also if the ground truth is public.
 
     Raises:
         OutputError: If the folder holds no run, or cannot be written.
@@ -217,8 +224,9 @@ def write_outcome(
         path.unlink()
     written = ""
     all_done = report.coverage.done == report.coverage.in_split
-    if submission is not None and not report.scored and all_done:
+    if submission is not None and all_done and (always_submit or not report.scored):
         write_submission(split, _predictions(folder, split), path, format=submission)
+    if submission is not None and all_done and not report.scored:
         written = f"{_SUBMISSION}{f' ({submission.server})' if submission.server else ''}"
     return write_report(folder, split, submission=written)
 

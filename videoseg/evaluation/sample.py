@@ -26,7 +26,7 @@ from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import PredictedMasks, SampleScore, score_sample
 from videoseg.results import Segmentation
 from videoseg.stages import Closable
-from videoseg.types import MaskTrack, Rle, VideoSource, Window
+from videoseg.types import Grounding, MaskTrack, Rle, VideoSource, Window
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline
@@ -137,9 +137,10 @@ class SampleRunner:
 
     def _answer(self, video: VideoSource, sample: Sample) -> Segmentation:
         if sample.prompts:
-            return self._pipeline.propagate(
-                video, sample.prompts, query=sample.query, seed=self._seed
-            )
+            first = min(prompt.frame for prompt in sample.prompts)
+            # An object does not exist before the mask that is given for it.
+            given = Grounding(first, sample.prompts, appears_at_prompt=True)
+            return self._pipeline.propagate(video, given, query=sample.query, seed=self._seed)
         return self._pipeline(video, sample.query, seed=self._seed)
 
     def _score(self, sample: Sample, result: Segmentation, truth: Truth | None) -> Record:
@@ -282,6 +283,7 @@ def score_masks(
         ignored=truth.ignored,
         repeated=truth.repeated,
         mask_values=mask_values,
+        object_frames=truth.object_frames,
         predicted_window=window,
         true_window=truth.window,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -63,15 +64,20 @@ def union_of_rles(rles: Sequence[Rle | None], *, size: Size) -> Rle:
     return Rle.from_coco(coco.merge([rle.to_coco() for rle in present]))
 
 
-def index_map(masks: Mapping[int, BoolArray], size: Size) -> npt.NDArray[np.uint8]:
+def index_map(
+    masks: Mapping[int, BoolArray],
+    size: Size,
+    *,
+    on_top: Literal["smaller", "lower-id"] = "smaller",
+) -> npt.NDArray[np.uint8]:
     """Flatten the masks of several objects into one picture of object ids.
-
-    Where objects overlap the smaller one is on top, since it would otherwise disappear
-    behind the larger; of two equally large ones the one with the lower id.
 
     Args:
         masks: For each object id, 1 to 255, a mask of shape (H, W).
         size: (height, width) of the picture.
+        on_top: Which object has a pixel that several cover: the ``smaller`` one, which would
+            otherwise disappear behind the larger (of two equally large ones the one with the
+            lower id), or the one with the ``lower-id``, as in submissions to benchmarks.
 
     Returns:
         Shape (H, W), dtype uint8: the id of the object at each pixel, 0 for none.
@@ -82,7 +88,9 @@ def index_map(masks: Mapping[int, BoolArray], size: Size) -> npt.NDArray[np.uint
     """
     picture = np.zeros(size, np.uint8)
     checked = as_masks(masks, size)
-    order = sorted(checked, key=lambda key: (-int(np.count_nonzero(checked[key])), -key))
+    order = sorted(checked, reverse=True)
+    if on_top == "smaller":
+        order.sort(key=lambda key: -int(np.count_nonzero(checked[key])))
     for object_id in order:
         if not 1 <= object_id <= 255:
             raise ConfigError(

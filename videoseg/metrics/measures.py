@@ -14,6 +14,8 @@ from videoseg.types import FloatArray, Window
 
 __all__ = [
     "BOUNDARY_MEASURES",
+    "GAP_MEASURES",
+    "OBJECT_BOUNDARY_MEASURES",
     "WINDOW_MEASURES",
     "average_rows",
     "decay",
@@ -96,8 +98,18 @@ def _checked(scores: FloatArray) -> FloatArray:
     return values
 
 
-BOUNDARY_MEASURES: frozenset[Measure] = frozenset({"f", "j_and_f", "f_recall", "f_decay"})
+BOUNDARY_MEASURES: frozenset[Measure] = frozenset(
+    {"f", "j_and_f", "f_recall", "f_decay", "jf_deviation"}
+)
 """Measures that need the boundaries, which are the most expensive part."""
+
+OBJECT_BOUNDARY_MEASURES: frozenset[Measure] = frozenset(
+    {"f_dot", "j_and_f_dot", "disappear", "reappear"}
+)
+"""Measures that need F with a tolerance that depends on the object."""
+
+GAP_MEASURES: frozenset[Measure] = frozenset({"disappear", "reappear"})
+"""Measures of objects that are out of sight for some frames; other objects do not have them."""
 
 WINDOW_MEASURES: frozenset[Measure] = frozenset(
     {"window_iou", "window_recall_at_30", "window_recall_at_50", "window_recall_at_70"}
@@ -120,6 +132,8 @@ def mask_measures(
     if "robustness" in measures:
         values["robustness"] = mean(robustness_of(tally, foreground))
     predicted_none, target_none = not tally.pred.any(), not tally.target.any()
+    if not GAP_MEASURES.isdisjoint(measures):
+        values |= gap_measures(tally)
     if "no_target_accuracy" in measures and target_none:
         values["no_target_accuracy"] = float(predicted_none)
     if "target_accuracy" in measures and not target_none:
@@ -160,6 +174,38 @@ def sample_iou(tally: FrameTally) -> float:
     return int(tally.intersection.sum()) / union if union else 1.0
 
 
+def last_quarter(scores: FloatArray) -> FloatArray:
+    """Return the scores from frame ``floor(0.75 T)`` on, as in the evaluation of VOST."""
+    return scores[math.floor(len(scores) * 0.75) :]
+
+
+def deviation(scores: FloatArray) -> float:
+    """Return the standard deviation over the frames, from a variance of four digits.
+
+    The variance is rounded before the root is taken, as in the evaluation of LVOS.
+    """
+    values = _checked(scores)
+    return math.sqrt(round(float(np.sum((np.mean(values) - values) ** 2)) / len(values), 4))
+
+
+def gap_measures(tally: FrameTally) -> dict[Measure, float]:
+    """Return J&F-dot while an object is out of sight, and after it has come back.
+
+    The measures are means over stretches of frames without the object, or with it after such
+    a stretch, of the mean J and F-dot of the stretch. A stretch without the object that begins
+    on the first frame does not count, but the one after it does (``merge_chunk_results`` of
+    MOSE-api, MOSEv2). A measure without a stretch is left out.
+    """
+    empty = tally.target == 0
+    starts = [0, *(np.flatnonzero(empty[1:] != empty[:-1]) + 1).tolist()]
+    scores = (tally.region + tally.object_boundary_scores) / 2
+    means: dict[Measure, list[float]] = {"disappear": [], "reappear": []}
+    for start, stop in zip(starts, [*starts[1:], len(tally)], strict=True):
+        if start:
+            means["disappear" if empty[start] else "reappear"].append(mean(scores[start:stop]))
+    return {name: mean(np.array(values)) for name, values in means.items() if values}
+
+
 _MASK_MEASURES: Mapping[str, Callable[[FrameTally], float]] = {
     "j": lambda tally: mean(tally.region),
     "f": lambda tally: mean(tally.boundary_scores),
@@ -168,6 +214,10 @@ _MASK_MEASURES: Mapping[str, Callable[[FrameTally], float]] = {
     "f_recall": lambda tally: recall(tally.boundary_scores),
     "j_decay": lambda tally: decay(tally.region),
     "f_decay": lambda tally: decay(tally.boundary_scores),
+    "j_last_quarter": lambda tally: mean(last_quarter(tally.region)),
+    "jf_deviation": lambda tally: deviation((tally.region + tally.boundary_scores) / 2),
+    "f_dot": lambda tally: mean(tally.object_boundary_scores),
+    "j_and_f_dot": lambda tally: (mean(tally.region) + mean(tally.object_boundary_scores)) / 2,
     "accuracy": lambda tally: mean(pixel_accuracy_of(tally)),
     "tiou": temporal_iou_of,
     "viou": spatiotemporal_iou_of,

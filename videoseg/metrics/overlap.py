@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from videoseg.errors import ConfigError, EvaluationError, ShapeError
 from videoseg.metrics.bands import BandLayout, ByteArray, count_bits
-from videoseg.types import BoolArray, FloatArray, Rle, Size
+from videoseg.types import BoolArray, FloatArray, IntArray, Rle, Size
 from videoseg.types.arrays import as_bool
 from videoseg.types.rle import changes_of_rles
 from videoseg.types.runs import Changes
@@ -38,6 +38,8 @@ class FrameTally:
         intersection: Number of pixels in both, shape (T,).
         num_pixels: Number of pixels of a frame that count.
         boundary: F of each frame, shape (T,); None if it was not computed.
+        object_boundary: F-dot of each frame, shape (T,); None if it was not computed.
+        smoothing: Pixels that are added to intersection and union for J.
     """
 
     pred: Counts
@@ -45,6 +47,8 @@ class FrameTally:
     intersection: Counts
     num_pixels: int
     boundary: FloatArray | None = None
+    object_boundary: FloatArray | None = None
+    smoothing: int = 0
 
     def __len__(self) -> int:
         return len(self.pred)
@@ -57,8 +61,8 @@ class FrameTally:
     @property
     def region(self) -> FloatArray:
         """J of each frame, shape (T,); 1 where both are empty."""
-        union = self.union
-        return np.where(union > 0, self.intersection / np.maximum(union, 1), 1.0)
+        union, more = self.union, self.smoothing
+        return np.where(union > 0, (self.intersection + more) / (np.maximum(union, 1) + more), 1.0)
 
     @property
     def boundary_scores(self) -> FloatArray:
@@ -72,6 +76,17 @@ class FrameTally:
         return self.boundary
 
     @property
+    def object_boundary_scores(self) -> FloatArray:
+        """F-dot of each frame, shape (T,).
+
+        Raises:
+            EvaluationError: If it has not been computed.
+        """
+        if self.object_boundary is None:
+            raise EvaluationError("F-dot has not been computed; it needs boundary='object'")
+        return self.object_boundary
+
+    @property
     def first_shown(self) -> int:
         """The first frame on which either mask is not empty; 0 if there is none."""
         shown = np.flatnonzero(self.union)
@@ -79,12 +94,23 @@ class FrameTally:
 
     def since(self, frame: int) -> FrameTally:
         """Return the tally from this frame on."""
-        return FrameTally(
-            self.pred[frame:],
-            self.target[frame:],
-            self.intersection[frame:],
-            self.num_pixels,
-            None if self.boundary is None else self.boundary[frame:],
+        return self.at(np.arange(frame, len(self)))
+
+    def at(self, frames: IntArray) -> FrameTally:
+        """Return the tally of these frames; -1 stands for a frame that scores 0."""
+        missed = frames < 0
+
+        def taken(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else np.where(missed, 0.0, values[frames])
+
+        return replace(
+            self,
+            # Two masks of one pixel that do not meet.
+            pred=np.where(missed, 1, self.pred[frames]),
+            target=np.where(missed, 1, self.target[frames]),
+            intersection=np.where(missed, 0, self.intersection[frames]),
+            boundary=taken(self.boundary),
+            object_boundary=taken(self.object_boundary),
         )
 
 

@@ -22,6 +22,12 @@ Measure: TypeAlias = Literal[
     "f_recall",
     "j_decay",
     "f_decay",
+    "j_last_quarter",
+    "jf_deviation",
+    "f_dot",
+    "j_and_f_dot",
+    "disappear",
+    "reappear",
     "robustness",
     "accuracy",
     "tiou",
@@ -46,6 +52,12 @@ _NAMES_AND_DEFINITIONS: dict[str, tuple[str, str]] = {
     "f_recall": ("F recall", "share of frames with F above 0.5"),
     "j_decay": ("J decay", "mean J of the first quarter of the frames minus that of the last"),
     "f_decay": ("F decay", "mean F of the first quarter of the frames minus that of the last"),
+    "j_last_quarter": ("J last quarter", "mean J of the last quarter of the frames"),
+    "jf_deviation": ("V", "V: standard deviation of J&F over the frames; lower is steadier"),
+    "f_dot": ("F-dot", "F with a tolerance that depends on the size of the object"),
+    "j_and_f_dot": ("J&F-dot", "J&F-dot: the mean of J and F-dot"),
+    "disappear": ("J&F-dot away", "J&F-dot of the frames on which an object is out of sight"),
+    "reappear": ("J&F-dot back", "J&F-dot of the frames after an object has come back"),
     "robustness": ("R", "R: 1 minus false positives relative to all annotated foreground"),
     "accuracy": ("A", "A: share of correctly labeled pixels"),
     "tiou": ("tIoU", "overlap in time: IoU of the frames that show the object"),
@@ -79,7 +91,9 @@ FINAL_SCORE_PARTS: tuple[Measure, ...] = ("j_and_f", "no_target_accuracy", "targ
 
 _PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "overall")
 # Rules that few protocols set.
-_PRINTED_IF_SET = ("true_objects", "overlaps", "void")
+_PRINTED_IF_SET = (
+    *("true_objects", "overlaps", "void", "boundary", "smoothing", "predicted_overlaps"),
+)
 
 
 # The values of ``objects`` in the files of older versions.
@@ -112,7 +126,8 @@ class EvalProtocol:
             (resize them to the ground truth by nearest neighbor).
         tolerance: Boundary tolerance, as in ``boundary_f``.
         overall: ``samples``: the plain mean over samples; ``objects``: over all objects of all
-            samples; ``groups``: the plain mean of the means of ``groups``.
+            samples; ``groups``: the plain mean of the means of ``groups``; ``object-groups``: the
+            same, where the mean of a group is over its objects.
         groups: The groups that ``overall`` averages; other groups are only listed.
         source: Where the rules are from.
         true_objects: Which true objects count in per-object scores: ``all``, or ``first-frame``
@@ -125,6 +140,13 @@ class EvalProtocol:
             in which predicted pixels have the value of their PNG).
         void: How to treat pixels that the annotation marks as void: ``ignored``, or
             ``background`` (as in the semi-supervised task of davis2017-evaluation).
+        boundary: How far apart boundaries may be in F: ``diagonal`` (``tolerance``), or
+            ``object`` (also by the size of the object, as in MOSEv2; ``tolerance`` is not used).
+        smoothing: Pixels added to intersection and union for J, as in MOSEv2; a frame where both
+            masks are empty scores 1 in any case.
+        predicted_overlaps: What to do about predicted objects that overlap in per-object scores:
+            ``kept``, or ``lower-id`` (a pixel belongs to the object with the lowest id, as in
+            pictures of ids).
     """
 
     name: str
@@ -138,12 +160,15 @@ class EvalProtocol:
     missing: Literal["zero", "empty", "left-out", "error"] = "zero"
     resolution: Literal["error", "nearest"] = "error"
     tolerance: float = 0.008
-    overall: Literal["samples", "objects", "groups"] = "samples"
+    overall: Literal["samples", "objects", "groups", "object-groups"] = "samples"
     groups: tuple[str, ...] = ()
     source: str = ""
     true_objects: Literal["all", "first-frame"] = "all"
     overlaps: Literal["once", "dropped", "added"] = "once"
     void: Literal["ignored", "background"] = "ignored"
+    boundary: Literal["diagonal", "object"] = "diagonal"
+    smoothing: int = 0
+    predicted_overlaps: Literal["kept", "lower-id"] = "kept"
 
     def __post_init__(self) -> None:
         problems = [
@@ -162,8 +187,15 @@ class EvalProtocol:
             problems.append("a protocol reports at least one measure")
         if "final_score" in self.measures and not set(FINAL_SCORE_PARTS) <= set(self.measures):
             problems.append(f"final_score needs the measures {', '.join(FINAL_SCORE_PARTS)} too")
-        if self.overall == "groups" and not self.groups:
-            problems.append("overall='groups' needs the groups to average")
+        if self.overall in ("groups", "object-groups") and not self.groups:
+            problems.append(f"overall={self.overall!r} needs the groups to average")
+        if self.smoothing < 0:
+            problems.append(f"smoothing must not be negative, got {self.smoothing}")
+        dotted = {"f_dot", "j_and_f_dot", "disappear", "reappear"}.intersection(self.measures)
+        if dotted and self.boundary != "object":
+            problems.append(f"{', '.join(sorted(dotted))} need boundary='object'")
+        if self.boundary == "object" and (self.objects, self.void) != ("per-object", "background"):
+            problems.append("boundary='object' needs objects='per-object' and void='background'")
         if not isinstance(self.tolerance, int | float) or not 0 < self.tolerance < math.inf:
             problems.append(f"tolerance must be positive and finite, got {self.tolerance}")
         if self.overlaps != "once" and (self.objects, self.start) != ("union", "first-frame"):

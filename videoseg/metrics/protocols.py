@@ -17,8 +17,12 @@ __all__ = [
     "GREFCOCO",
     "GROUNDMORE",
     "LONG_RVOS",
+    "LVOS_V1",
+    "LVOS_V2",
     "MEVIS",
     "MEVIS_V2",
+    "MOSE",
+    "MOSEV2",
     "PROTOCOLS",
     "REASONSEG",
     "REASONVOS",
@@ -31,8 +35,11 @@ __all__ = [
     "REF_YOUTUBE_VOS",
     "REVOS",
     "REVOS_OFFICIAL",
+    "SA_V",
     "TEMPORAL_GROUNDING",
+    "VOST",
     "VOS_BENCHMARK",
+    "YOUTUBE_VOS",
     "protocol_named",
 ]
 
@@ -57,6 +64,7 @@ DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
     true_objects="first-frame",
     void="background",
     extra_objects="error",
+    predicted_overlaps="lower-id",
     overall="objects",
     source="davis2017-evaluation, task semi-supervised; decay with bin edges that do not wrap",
 )
@@ -198,6 +206,71 @@ VOS_BENCHMARK = EvalProtocol(
     source="the vos-benchmark package: objects count from where truth or prediction show them",
 )
 
+YOUTUBE_VOS = EvalProtocol(
+    "youtube-vos",
+    ("j_and_f", "j", "f"),
+    objects="per-object",
+    void="background",
+    predicted_overlaps="lower-id",
+    overall="objects",
+    source="ours, for the training set: frames after the one on which an object is given; the "
+    "server's script is not public",
+)
+
+MOSE = replace(
+    DAVIS_2017_SEMI_SUPERVISED,
+    name="mose",
+    measures=("j_and_f", "j", "f"),
+    true_objects="all",
+    extra_objects="ignore",
+    source="Ding et al., MOSE, ICCV 2023: the rules of DAVIS; its own script is not public",
+)
+
+MOSEV2 = replace(
+    MOSE,
+    name="mosev2",
+    measures=("j_and_f_dot", "j", "f_dot", "disappear", "reappear", "f", "j_and_f"),
+    boundary="object",
+    smoothing=1,
+    source="Ding et al., MOSEv2, 2025: metricsv2.py and its main script in MOSE-api",
+)
+
+LVOS_V1 = replace(
+    MOSE,
+    name="lvos-v1",
+    measures=("j_and_f", "j", "f", "jf_deviation"),
+    source="Hong et al., LVOS, ICCV 2023, and lvos-evaluation: the frames of each object but for "
+    "its first and last; mean over objects",
+)
+
+LVOS_V2 = replace(
+    LVOS_V1,
+    name="lvos-v2",
+    overall="object-groups",
+    groups=("seen", "unseen"),
+    source="lvos-evaluation: as lvos-v1; mean of the objects of seen and of unseen categories",
+)
+
+SA_V = EvalProtocol(
+    "sa-v",
+    ("j_and_f", "j", "f"),
+    frames="inner",
+    start="first-appearance",
+    objects="per-object",
+    overall="objects",
+    source="sav_evaluator.py of sam2: each object by itself, first and last annotated frame not "
+    "counted, from where truth or prediction show it",
+)
+
+VOST = replace(
+    MOSE,
+    name="vost",
+    measures=("j_last_quarter", "j", "j_recall", "j_decay"),
+    true_objects="first-frame",
+    source="Tokmakov et al., VOST, CVPR 2023, and its evaluation package: J, and J of the last "
+    "quarter of the frames",
+)
+
 PROTOCOLS: Mapping[str, EvalProtocol] = MappingProxyType(
     {
         protocol.name: protocol
@@ -207,6 +280,7 @@ PROTOCOLS: Mapping[str, EvalProtocol] = MappingProxyType(
             *(REF_DAVIS17, REF_DAVIS17_OFFICIAL, REASONVOS, REASONVOS_OFFICIAL, LONG_RVOS),
             *(GROUNDMORE, REF_SAV, REFCOCO, REFCOCO_LISA, GREFCOCO, REASONSEG),
             *(TEMPORAL_GROUNDING, VOS_BENCHMARK),
+            *(YOUTUBE_VOS, MOSE, MOSEV2, LVOS_V1, LVOS_V2, SA_V, VOST),
         )
     }
 )

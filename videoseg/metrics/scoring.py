@@ -13,12 +13,14 @@ from videoseg.masks import union_of_rles
 from videoseg.metrics.matching import match_objects
 from videoseg.metrics.measures import (
     BOUNDARY_MEASURES,
+    GAP_MEASURES,
     WINDOW_MEASURES,
     average_rows,
     mask_measures,
     mean,
     window_measures,
 )
+from videoseg.metrics.object_boundary import object_boundary_scores
 from videoseg.metrics.overlap import FrameTally, tally_rles
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.task import MaskSequence, PredictedMasks, ScoringTask, prepare
@@ -31,6 +33,7 @@ __all__ = [
     "added_measures",
     "score_sample",
     "without",
+    "without_overlaps",
 ]
 
 
@@ -93,6 +96,7 @@ def score_sample(
     ignored: Sequence[Rle | None] | None = None,
     repeated: Sequence[Rle | None] | None = None,
     mask_values: Sequence[int] | None = None,
+    object_frames: Mapping[int, Sequence[int | None]] | None = None,
     predicted_window: Window | None = None,
     true_window: Window | None = None,
 ) -> SampleScore:
@@ -112,6 +116,9 @@ def score_sample(
         ignored: Void pixels, which do not count, on each annotated frame.
         repeated: Pixels covered by more than one outline of the target on each annotated frame,
             for ``overlaps='dropped'``. If None, there are none.
+        object_frames: For each true object the annotated frames that are its own, as places in
+            its sequence of masks; None stands for one that is missing and scores 0. If None,
+            all objects have all frames.
         mask_values: The value of predicted pixels in their pictures on each annotated frame, 1
             to 255, for ``overlaps='added'``. If None, it is 1.
         predicted_window: The predicted window, for measures of windows.
@@ -147,6 +154,7 @@ def score_sample(
             ignored=ignored,
             repeated=repeated,
             mask_values=mask_values,
+            object_frames=object_frames,
         )
         task = prepare(given)
         # The official package averages over objects, so a sample without any adds nothing.
@@ -160,22 +168,34 @@ _Scored = tuple[ObjectScore, FrameTally]
 
 
 def _score_objects(task: ScoringTask) -> list[_Scored]:
-    boundary = not BOUNDARY_MEASURES.isdisjoint(task.protocol.measures)
+    protocol = task.protocol
+    by_object = protocol.boundary == "object"
+    boundary = not by_object and not BOUNDARY_MEASURES.isdisjoint(protocol.measures)
 
     def tally(pred: MaskSequence, target: MaskSequence) -> FrameTally:
-        return tally_rles(
+        found = tally_rles(
             pred,
             target,
             size=task.size,
-            tolerance=task.protocol.tolerance if boundary else None,
+            tolerance=protocol.tolerance if boundary else None,
             ignored=task.ignored,
         )
+        if by_object:
+            dotted, plain = object_boundary_scores(pred, target, task.size)
+            found = replace(found, boundary=plain, object_boundary=dotted)
+        return replace(found, smoothing=protocol.smoothing)
 
     if task.protocol.objects == "union" or not task.truth:
         return [_score_union(task, tally)]
-    if task.protocol.start == "first-appearance":
+    if protocol.predicted_overlaps == "lower-id":
+        task = replace(task, predicted=without_overlaps(task.predicted, task.size))
+    if protocol.start == "first-appearance":
         # An object that is on no counted frame cannot be scored.
-        shown = {key: masks for key, masks in task.truth.items() if _any_pixel(masks)}
+        shown = {
+            key: masks
+            for key, masks in task.truth.items()
+            if _any_pixel([masks[place] for place in _own_places(key, task)])
+        }
         task = replace(task, truth=shown or task.truth)
     tallies, partners = match_objects(task, tally)
     return [_score_object(key, found, task, partners[key]) for key, found in tallies.items()]
@@ -200,6 +220,9 @@ def _score_object(
     foreground = None
     if task.foreground is not None and "robustness" in task.protocol.measures:
         foreground = np.array([_area(rle) for rle in task.foreground], dtype=np.int64)
+    if task.object_frames is not None and object_id in task.object_frames:
+        places = task.object_frames[object_id]
+        tally = tally.at(np.array([-1 if place is None else place for place in places]))
     if task.protocol.start == "first-appearance":
         first = tally.first_shown
         tally = tally.since(first)
@@ -240,13 +263,18 @@ def _as_missing(score: SampleScore, protocol: EvalProtocol) -> SampleScore:
     objects = tuple(
         replace(
             each,
-            values=dict.fromkeys(each.values, 0.0),
+            values=_zeros(each.values),
             j_per_frame=(0.0,) * len(each.j_per_frame),
             f_per_frame=(0.0,) * len(each.f_per_frame),
         )
         for each in score.objects
     )
-    return replace(score, values=dict.fromkeys(score.values, 0.0), objects=objects, missing=True)
+    return replace(score, values=_zeros(score.values), objects=objects, missing=True)
+
+
+def _zeros(values: Mapping[str, float]) -> dict[str, float]:
+    # In the code of MOSEv2 these two are means over the objects that have been predicted.
+    return dict.fromkeys((name for name in values if name not in GAP_MEASURES), 0.0)
 
 
 def _union(objects: PredictedMasks, task: ScoringTask) -> MaskSequence:
@@ -257,6 +285,28 @@ def _union(objects: PredictedMasks, task: ScoringTask) -> MaskSequence:
         union_of_rles([masks[index] for masks in sequences], size=task.size)
         for index in range(task.num_frames)
     ]
+
+
+def without_overlaps(objects: PredictedMasks, size: Size) -> PredictedMasks:
+    """Return objects of which no two share a pixel: it belongs to the one with the lowest id."""
+    cut: dict[int, list[Rle | None]] = {key: list(objects[key]) for key in sorted(objects)}
+    for frame in range(max((len(masks) for masks in cut.values()), default=0)):
+        shown = [rle for masks in cut.values() if (rle := masks[frame]) is not None]
+        if len(shown) < 2 or union_of_rles(shown, size=size).area == sum(r.area for r in shown):
+            continue
+        covered: Rle | None = None
+        for masks in cut.values():
+            rle = masks[frame]
+            if rle is not None:
+                masks[frame] = without(rle, covered)
+                covered = union_of_rles([covered, rle], size=size)
+    return cut
+
+
+def _own_places(object_id: int, task: ScoringTask) -> list[int]:
+    if task.object_frames is None:
+        return list(range(task.num_frames))
+    return [place for place in task.object_frames.get(object_id, ()) if place is not None]
 
 
 def _any_pixel(masks: MaskSequence) -> bool:

@@ -43,6 +43,7 @@ class ScoringTask:
     ignored: MaskSequence | None = None
     repeated: MaskSequence | None = None
     mask_values: Sequence[int] | None = None
+    object_frames: Mapping[int, Sequence[int | None]] | None = None
     num_frames: int = 0
 
 
@@ -78,6 +79,12 @@ def prepare(task: ScoringTask) -> ScoringTask:
     ):
         if numbers is not None and len(numbers) != num_frames:
             problems.append(f"{len(numbers)} {what} for {num_frames} annotated frames")
+    own_frames = task.object_frames
+    if own_frames is not None:
+        # Each object is cut to its own frames when it is scored.
+        counted = range(num_frames)
+        own_frames = {key: _inner(places, protocol) for key, places in own_frames.items()}
+        problems += _own_frame_problems(own_frames, task.truth, num_frames, protocol)
     if problems:
         raise EvaluationError("; ".join(problems))
     part = slice(counted.start, counted.stop)
@@ -85,6 +92,7 @@ def prepare(task: ScoringTask) -> ScoringTask:
     return replace(
         task,
         num_frames=len(counted),
+        object_frames=own_frames,
         predicted={key: fitted_masks(masks[part], size) for key, masks in proposals.items()},
         truth={key: masks[part] for key, masks in truth.items()},
         foreground=_cut(task.foreground, part),
@@ -122,6 +130,30 @@ def _proposals(predicted: PredictedMasks, protocol: EvalProtocol) -> PredictedMa
 
 def _counted(num_frames: int, protocol: EvalProtocol) -> range:
     return range(1, max(1, num_frames - 1)) if protocol.frames == "inner" else range(num_frames)
+
+
+def _inner(places: Sequence[_T], protocol: EvalProtocol) -> Sequence[_T]:
+    return places[1:-1] if protocol.frames == "inner" else places
+
+
+def _own_frame_problems(
+    own_frames: Mapping[int, Sequence[int | None]],
+    truth: PredictedMasks,
+    num_frames: int,
+    protocol: EvalProtocol,
+) -> list[str]:
+    if protocol.objects == "union":
+        return ["the objects have frames of their own, but this protocol scores their union"]
+    problems = []
+    for key in truth:
+        places = own_frames.get(key, ())
+        if not places:
+            problems.append(f"of the annotated frames of true object {key} none counts")
+        elif any(place is not None and not 0 <= place < num_frames for place in places):
+            problems.append(
+                f"true object {key} has frames outside the {num_frames} annotated ones"
+            )
+    return problems
 
 
 def _object_problems(

@@ -30,6 +30,7 @@ from videoseg.pipeline.config import (
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.stages import (
     AnswersWithEmbeddings,
+    AnswersWithMasks,
     ChatModel,
     Closable,
     FrameSampler,
@@ -291,13 +292,20 @@ class Composition:
                 f"{self.name('segmenter')!r} makes them; leave the segmenter out"
             )
         if not has_segmenter and not (capabilities.boxes or capabilities.points):
-            if capabilities.embeddings:
+            if capabilities.embeddings or self._may_give_masks():
                 return
             segmenters = ", ".join(self.registry.names("segmenter"))
             raise IncompatibleStagesError(
                 f"propagator {name!r} takes masks only; give the pipeline a segmenter "
                 f"({segmenters})"
             )
+
+    def _may_give_masks(self) -> bool:
+        """Return whether the grounder may answer with masks, which then need no segmenter."""
+        given = self.stages["grounder"]
+        if isinstance(given, Use):
+            return self._find("grounder", given.name).component.answers_with_masks
+        return isinstance(given, AnswersWithMasks) and given.answers_with_masks is True
 
     def _embedding_model(self) -> str:
         """Return the model of the embeddings that the grounder answers with, if it does."""

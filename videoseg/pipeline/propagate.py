@@ -109,6 +109,8 @@ class Propagation:
         beginning: For a live source, which cannot be read backward: its first frames, for
             the backward run.
         ask: Answers the query again, for propagators that ask.
+        appears_at_prompt: Whether each object appears on the frame of its first prompt, so that
+            no backward run is needed.
 
     Attributes:
         failures: The error of each pass that failed, in the order in which they came.
@@ -123,12 +125,14 @@ class Propagation:
         seed: int,
         beginning: VideoSource | None = None,
         ask: Reanswer | None = None,
+        appears_at_prompt: bool = False,
     ) -> None:
         self._ask = ask
         self._propagator = propagator
         self._video = video
         self._prompts = tuple(prompts)
         self._seed = seed
+        self._appears_at_prompt = appears_at_prompt
         self._first: dict[int, int] = {}
         for prompt in prompts:
             earlier = self._first.get(prompt.object_id, prompt.frame)
@@ -190,6 +194,8 @@ class Propagation:
     @property
     def needs_backward(self) -> bool:
         """Whether frames before an object's first prompt are left to do."""
+        if self._appears_at_prompt:
+            return False
         return self.backward_start >= 0 and self._propagator.capabilities.backward
 
     def run(self) -> Iterator[FrameMasks]:

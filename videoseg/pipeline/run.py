@@ -198,7 +198,13 @@ class Run:
         beginning = self._seen if self._is_live else None
         ask = Asking(self) if self.query and not self._is_live else None
         return Propagation(
-            propagator, self.video, prompts, seed=self.seed, beginning=beginning, ask=ask
+            propagator,
+            self.video,
+            prompts,
+            seed=self.seed,
+            beginning=beginning,
+            appears_at_prompt=self.grounding.appears_at_prompt,
+            ask=ask,
         )
 
     def complete(self, given: Iterable[Prompt]) -> tuple[Prompt, ...]:

@@ -20,9 +20,22 @@ _SAMPLERS = (
 
 @hookimpl
 def videoseg_components() -> Iterable[Component]:
-    """Yield the fixed samplers and the video readers."""
+    """Yield the fixed samplers, what is given instead of an answer, and the video readers."""
     for name, target, summary in _SAMPLERS:
         yield Component("sampler", name, f"videoseg.samplers:{target}", summary=summary)
+    yield Component(
+        "sampler",
+        "given",
+        "videoseg.given:GivenSampler",
+        summary="The frames for which objects are given.",
+    )
+    yield Component(
+        "grounder",
+        "given",
+        "videoseg.given:GivenGrounder",
+        summary="Objects whose masks, boxes or points are given; the query does not matter.",
+        answers_with_masks=True,
+    )
     yield Component(
         "reader",
         "pyav",

@@ -184,6 +184,8 @@ class Component:
             that wraps another: a function, as ``package.module:function``, that is given the
             options and returns the capabilities, or None if only the built propagator knows them.
             It imports nothing heavy.
+        answers_with_masks: For grounders that may answer with masks, so that a propagator that
+            takes nothing else needs no segmenter.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -201,6 +203,7 @@ class Component:
     weights: str = ""
     embeddings: str = ""
     capabilities_of: str = ""
+    answers_with_masks: bool = False
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()

@@ -239,6 +239,8 @@ class Grounding:
             other prompts make it the other of these two; ``guessed`` stays.
         judged: The words of the query that the answer rests on, if the grounder tells them.
         unjudged: The words of the query that could not be judged.
+        appears_at_prompt: Whether each object appears on the frame of its first prompt. Masks are
+            then propagated forward only, and no object has a mask before that frame.
 
     Raises:
         ConfigError: If there are prompts but no keyframe, two prompts for one object on one
@@ -259,6 +261,7 @@ class Grounding:
     status: AnswerStatus | None = None
     judged: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
+    appears_at_prompt: bool = False
 
     def __post_init__(self) -> None:
         what = "of a grounding"

@@ -14,7 +14,7 @@ from videoseg.types import Rle, Window, from_dict, to_dict
 
 SIZE = (40, 60)
 WITH_MASKS = [each for each in PROTOCOLS.values() if each.name != "temporal-grounding"]
-DECAYS = {"j_decay", "f_decay"}
+DECAYS = {"j_decay", "f_decay", "jf_deviation"}  # 0 is best
 
 
 def by_name(protocols):

@@ -3,7 +3,11 @@ from .davis import Davis2016 as Davis2016
 from .davis import Davis2017 as Davis2017
 from .groundmore import GroundMoRe as GroundMoRe
 from .long_rvos import LongRvos as LongRvos
+from .lvos import LvosV1 as LvosV1
+from .lvos import LvosV2 as LvosV2
 from .mevis import Mevis as Mevis
+from .mose import Mose as Mose
+from .mose import MoseV2 as MoseV2
 from .reasonseg import ReasonSeg as ReasonSeg
 from .reasonvos import ReasonVos as ReasonVos
 from .ref_davis17 import RefDavis17 as RefDavis17
@@ -14,3 +18,7 @@ from .refcoco import Refcocog as Refcocog
 from .refcoco import RefcocoPlus as RefcocoPlus
 from .revos import RefSav as RefSav
 from .revos import Revos as Revos
+from .sav import SaV as SaV
+from .vost import Vost as Vost
+from .youtube_vos import YoutubeVos2018 as YoutubeVos2018
+from .youtube_vos import YoutubeVos2019 as YoutubeVos2019

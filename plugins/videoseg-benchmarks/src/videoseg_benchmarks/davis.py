@@ -12,6 +12,7 @@ from videoseg.benchmarks import (
     Problems,
     Sample,
     SplitReader,
+    SubmissionFormat,
     VideoPlace,
     is_plain_name,
     locate_video,
@@ -28,8 +29,11 @@ from videoseg_benchmarks.videos import UncheckedVideo, find_pictures, unpacked_f
 __all__ = ["Davis2016", "Davis2017"]
 
 
+_HIDDEN = ("test-dev", "test-challenge")
+
+
 class _Davis(SplitReader):
-    splits = ("val", "train")
+    splits: tuple[str, ...] = ("val", "train")
     license = "CC BY-NC 4.0"
 
     def __init__(
@@ -52,6 +56,7 @@ class _Davis(SplitReader):
         annotations: Path,
         protocol: EvalProtocol,
         one_object: bool,
+        hidden: bool = False,
     ) -> LoadedSplit:
         samples: list[Sample] = []
         videos: dict[str, VideoPlace] = {}
@@ -93,7 +98,9 @@ class _Davis(SplitReader):
             protocol=protocol,
             samples=samples,
             videos=videos,
-            truths=IdPictureTruths(
+            truths=None
+            if hidden
+            else IdPictureTruths(
                 annotations,
                 dict.fromkeys(sample.id for sample in samples),
                 one_object=one_object,
@@ -145,16 +152,17 @@ class Davis2017(_Davis):
 
     ::
 
-        <root>/ImageSets/2017/{val,train}.txt
+        <root>/ImageSets/2017/{val,train,test-dev,test-challenge}.txt
                JPEGImages/480p/<sequence>/<frame>.jpg
-               Annotations/480p/<sequence>/<frame>.png                (ids)
+               Annotations/480p/<sequence>/<frame>.png                (ids; test: the first frame)
                Annotations_unsupervised/480p/<sequence>/<frame>.png   (ids; with a query)
 
     Each sequence is one sample. Its objects are those of the first frame; objects that appear
     later are not scored, as in the official package. Semi-supervised, the default: the prompts are
     these objects' masks on the first frame. With a query: no prompts, the masks of the
     unsupervised release if it exists, and the protocol that matches predicted with true
-    objects; 255 is void. Without a folder ``ImageSets`` every annotated sequence is read.
+    objects; 255 is void. Without a folder ``ImageSets`` every annotated sequence is read. The
+    truth of the two test sets is on their servers, for which ``submission.zip`` is written.
 
     Args:
         resolution: The folder of the resolution, such as ``480p`` or ``Full-Resolution``.
@@ -163,7 +171,9 @@ class Davis2017(_Davis):
     """
 
     name = "davis-2017"
+    splits = ("val", "train", *_HIDDEN)
     homepage = "https://davischallenge.org/davis2017/code.html"
+    submission = SubmissionFormat(server="https://davischallenge.org", layout="ids")
 
     def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         """Read a split and check it; see ``SplitReader.read_split``."""
@@ -180,6 +190,7 @@ class Davis2017(_Davis):
             if self._query
             else protocol_named("davis-2017-semi-supervised"),
             one_object=False,
+            hidden=split in _HIDDEN,
         )
 
 
