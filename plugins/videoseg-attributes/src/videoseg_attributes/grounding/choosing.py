@@ -369,7 +369,9 @@ class _Judge:
         if not names or target.number.count is None or target.rankings:
             return ""
         noun = names[0].words
-        if is_wide(noun):
+        # "The man on the left" says which person is meant.
+        says_more = any(not isinstance(item, NameIs) for item in target.constraints)
+        if is_wide(noun) or says_more:
             return ""
         every = Resolver(self.candidates, Contacts(frozenset())).resolve(
             replace(target, number=Number(None), alternatives=())
