@@ -70,7 +70,7 @@ def test_one_thing_by_two_names_is_one_track_of_the_better_name() -> None:
 
 
 def test_a_rider_and_the_horse_in_nearly_the_same_box_are_two() -> None:
-    rows = [[(box_at(50), "horse", 0.8), (box_at(50, 49), "person", 0.7)] for _ in range(4)]
+    rows = [[(box_at(50), "horse", 0.8), (box_at(50, 48), "person", 0.7)] for _ in range(4)]
     assert sorted(track.called for track in link(rows)) == ["horse", "person"]
 
 
@@ -99,4 +99,9 @@ def test_a_weak_second_look_at_a_thing_is_dropped() -> None:
         [(box_at(50, side=40), "dog", 0.9), *([(box_at(56, 56, 34), "cat", 0.3)] if i < 3 else [])]
         for i in range(6)
     ]
+    assert [track.called for track in link(rows)] == ["dog"]
+
+
+def test_a_dog_that_is_called_a_person_in_the_same_box_is_one_thing() -> None:
+    rows = [[(box_at(50), "dog", 0.9), (box_at(50.5), "person", 0.6)] for _ in range(4)]
     assert [track.called for track in link(rows)] == ["dog"]

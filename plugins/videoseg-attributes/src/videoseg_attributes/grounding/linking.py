@@ -34,6 +34,7 @@ _RIVALED = (0.5, 0.8)  # a name's score over that of another that fits the same 
 _LEAST_SCORE = 0.1  # of a track's best name
 _INSIDE, _TWICE = 0.85, 2.0  # of a box in a better one of the same thing; how much better
 _GHOST, _MUCH_BETTER = 0.6, 1.5  # of a track in a better one; how much better that is
+_SAME_THING = 0.85  # intersection over union; riders and what they ride agree less
 _GHOST_OF_ANOTHER = 0.45  # intersection over union with a track of another name
 _NEAR = 2  # surveyed frames
 _SURE_TRACK = 0.5  # score from which a track is none of these
@@ -110,10 +111,9 @@ def _is_part(one: Sighting, other: Sighting) -> bool:
     )
 
 
-def _overlap(one: Box, other: Box, *, is_part: bool) -> float:
-    if is_part:
-        return max(_share_inside(one, other), _share_inside(other, one))
-    return one.iou(other)
+def _overlap(one: Box, other: Box) -> float:
+    """Return how much of either box lies in the other one, whichever is more."""
+    return max(_share_inside(one, other), _share_inside(other, one))
 
 
 def _share_inside(box: Box, other: Box) -> float:
@@ -269,23 +269,27 @@ def _is_ghost(
     pair: tuple[_Chain, Mapping[str, float]],
     better: Sequence[tuple[_Chain, Mapping[str, float]]],
 ) -> bool:
-    """Whether a track is a weak second look at a thing that another track shows."""
+    """Whether a track is a second look at a thing that another track shows better."""
     chain, qualities = pair
     quality = max(qualities.values())
     for other, theirs in better:
-        if max(theirs.values()) < _MUCH_BETTER * quality or quality >= _SURE_TRACK:
+        boxes = [
+            (one.box, box)
+            for place, one in zip(chain.positions, chain.sightings, strict=True)
+            if (box := other.box_near(place)) is not None
+        ]
+        agreement = sum(one.iou(box) for one, box in boxes) / len(chain.positions)
+        if agreement >= _SAME_THING:
+            return True
+        is_much_better = max(theirs.values()) >= _MUCH_BETTER * quality
+        if not is_much_better or quality >= _SURE_TRACK:
             continue
         if (_PERSON in qualities) != (_PERSON in theirs):
             continue
         # A cup before a table lies in its box, too.
         alike = not qualities.keys().isdisjoint(theirs)
-        shares = [
-            _overlap(one.box, box, is_part=alike)
-            if (box := other.box_near(place)) is not None
-            else 0.0
-            for place, one in zip(chain.positions, chain.sightings, strict=True)
-        ]
-        if float(np.mean(shares)) >= (_GHOST if alike else _GHOST_OF_ANOTHER):
+        inside = sum(_overlap(one, box) for one, box in boxes) / len(chain.positions)
+        if inside >= _GHOST if alike else agreement >= _GHOST_OF_ANOTHER:
             return True
     return False
 
