@@ -10,6 +10,7 @@ from videoseg.types import Box, Detection
 
 SIZE = (100, 200)
 CLASSES = {"dog": {"dog"}, "cat": {"cat"}, "person": {"person"}, "horse": {"horse"}}
+HINTS: dict[str, float] = {}
 
 
 def draw(things: list[tuple[Box, tuple[int, int, int]]]) -> np.ndarray:
@@ -30,7 +31,10 @@ def link(found, colors=None):
         things = [(box, (colors or {}).get(name, (200, 30, 30))) for box, name, _ in row]
         detections = [Detection(box, name, score, name) for box, name, score in row]
         sightings.append(find_sightings(draw(things), detections, is_closed=True))
-    return link_sightings(range(len(found)), sightings, ["dog"], CLASSES)
+    linked = link_sightings(range(len(found)), sightings, ["dog"], CLASSES)
+    HINTS.clear()
+    HINTS.update(linked.hints)
+    return linked.tracks
 
 
 def test_a_thing_that_moves_farther_than_its_size_is_one_track() -> None:
@@ -66,7 +70,7 @@ def test_one_thing_by_two_names_is_one_track_of_the_better_name() -> None:
 
 
 def test_a_rider_and_the_horse_in_nearly_the_same_box_are_two() -> None:
-    rows = [[(box_at(50), "horse", 0.8), (box_at(50, 49), "person", 0.7)] for _ in range(4)]
+    rows = [[(box_at(50), "horse", 0.8), (box_at(50, 48), "person", 0.7)] for _ in range(4)]
     assert sorted(track.called for track in link(rows)) == ["horse", "person"]
 
 
@@ -75,6 +79,14 @@ def test_unsure_boxes_go_on_a_track_but_begin_none() -> None:
     (track,) = link(rows)
     assert track.frames == tuple(range(6))
     assert not link([[(box_at(50), "dog", 0.15)] for _ in range(6)])
+    assert HINTS["dog"] == pytest.approx(0.15)
+
+
+def test_a_small_thing_before_a_large_one_is_none_of_its_second_looks() -> None:
+    rows = [
+        [(box_at(50, side=80), "horse", 0.9), (box_at(50, side=10), "dog", 0.25)] for _ in range(4)
+    ]
+    assert sorted(track.called for track in link(rows)) == ["dog", "horse"]
 
 
 def test_what_shows_on_one_frame_only_counts_half() -> None:
@@ -84,7 +96,12 @@ def test_what_shows_on_one_frame_only_counts_half() -> None:
 
 def test_a_weak_second_look_at_a_thing_is_dropped() -> None:
     rows = [
-        [(box_at(50, side=40), "dog", 0.9), *([(box_at(46, 46, 16), "cat", 0.3)] if i < 3 else [])]
+        [(box_at(50, side=40), "dog", 0.9), *([(box_at(56, 56, 34), "cat", 0.3)] if i < 3 else [])]
         for i in range(6)
     ]
+    assert [track.called for track in link(rows)] == ["dog"]
+
+
+def test_a_dog_that_is_called_a_person_in_the_same_box_is_one_thing() -> None:
+    rows = [[(box_at(50), "dog", 0.9), (box_at(50.5), "person", 0.6)] for _ in range(4)]
     assert [track.called for track in link(rows)] == ["dog"]

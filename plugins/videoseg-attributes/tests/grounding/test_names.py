@@ -145,6 +145,19 @@ def test_a_detector_that_finds_nothing_at_all_proves_nothing(street) -> None:
     assert grounding.prompts  # the red object
 
 
+def test_unsure_hints_at_a_thing_are_not_absent(street) -> None:
+    grounding = ask(street, "the dog", scores={"green": 0.15})
+    assert grounding.status == "guessed"
+    assert 'nothing was found as "dog"' in grounding.warnings[0]
+
+
+def test_several_unsure_things_are_all_taken_as_a_guess(street) -> None:
+    things = {"red": "car", "blue": "car", "green": "dog"}
+    grounding = ask(street, "the cars", things=things, scores={"red": 0.25, "blue": 0.22})
+    assert grounding.status == "guessed"
+    assert colors_of(street, grounding) == ["blue", "red"]
+
+
 def test_a_wide_word_that_nothing_was_found_as_is_not_absent(street) -> None:
     assert ask(street, "the animal", things={"red": "car"}).status == "guessed"
 
@@ -157,7 +170,7 @@ def test_things_between_frames_that_lie_far_apart_are_not_absent(make_scene, thi
 def test_an_unsure_name_is_a_guess(street) -> None:
     grounding = ask(street, "the dog", scores={"green": 0.4})
     assert grounding.status == "guessed"
-    assert "not sure" in grounding.warnings[-1]
+    assert 'not sure that it is "dog"' in grounding.warnings[-1]
     assert colors_of(street, grounding) == ["green"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -47,6 +47,8 @@ __all__ = ["TrackChoice", "choose_among", "choose_tracks", "read_query"]
 _CONTRADICTED = 0.15  # score of the best track on every part: below, nothing can be meant
 _LEAST_NAME = 0.4  # verdict on a name from which a track may be meant at all
 _SURE = 0.5  # score of a name from which a track is surely that
+_ALIKE = 0.5  # of the best score of a name: these may be things of the same kind
+_FITS, _LEAST_HINT = 0.3, 0.1  # score from which it fits; below, it is not even a hint
 _LONGEST_UNSEEN = 1.0  # seconds that a thing may show between frames that were looked at
 _GUESS_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
 _ABSENT_CONFIDENCE = 0.7
@@ -141,13 +143,26 @@ def read_query(query: str, tracks: Sequence[NamedTrack], searched: Collection[st
 
 
 def choose_among(
-    video: VideoSource, plan: QueryPlan, tracks: Sequence[NamedTrack], frames: Sequence[int]
+    video: VideoSource,
+    plan: QueryPlan,
+    tracks: Sequence[NamedTrack],
+    frames: Sequence[int],
+    *,
+    hints: Mapping[str, float] | None = None,
 ) -> TrackChoice:
-    """Choose the tracks that a parsed query means; see ``choose_tracks``."""
+    """Choose the tracks that a parsed query means; see ``choose_tracks``.
+
+    Args:
+        video: The video.
+        plan: The query.
+        tracks: The tracks.
+        frames: The frames on which they were looked for, ascending.
+        hints: For each name how surely something was found as it that is in no track.
+    """
     items = plan.constraints
     candidates = measure_tracks(
         video,
-        [_name_as_in(plan, track) for track in tracks],
+        _raise_unsure(plan, [_name_as_in(plan, track) for track in tracks]),
         frames,
         colors=any(
             isinstance(item, ColorIs) or (isinstance(item, Ranking) and item.key == "lightness")
@@ -155,7 +170,9 @@ def choose_among(
         ),
         motion=plan.speaks_of_time or any(map(_needs_motion, items)),
     )
-    judge = _Judge(plan, candidates, {track.track_id: track for track in tracks})
+    by_id = {track.track_id: track for track in tracks}
+    is_hinted = any((hints or {}).get(name, 0.0) >= _LEAST_HINT for name in plan.names)
+    judge = _Judge(plan, candidates, by_id, is_hinted=is_hinted)
     spacing = float(np.diff([0, *frames]).max()) / video.fps if len(frames) > 1 else 0.0
     return judge.choose(is_dense=spacing <= _LONGEST_UNSEEN)
 
@@ -169,6 +186,21 @@ def _name_as_in(plan: QueryPlan, track: NamedTrack) -> NamedTrack:
         if same is not None:
             names[same] = max(score, names.get(same, 0.0))
     return replace(track, names=names)
+
+
+def _raise_unsure(plan: QueryPlan, tracks: Sequence[NamedTrack]) -> list[NamedTrack]:
+    """Raise the scores of a name that nothing is surely: then the unsure things are meant."""
+    raised = list(tracks)
+    for name in plan.names:
+        best = max((track.names.get(name, 0.0) for track in raised), default=0.0)
+        if _LEAST_HINT <= best < _FITS:
+            raised = [
+                replace(track, names={**track.names, name: max(_FITS, track.names[name])})
+                if track.names.get(name, 0.0) >= _ALIKE * best
+                else track
+                for track in raised
+            ]
+    return raised
 
 
 def _needs_motion(item: object) -> bool:
@@ -185,6 +217,7 @@ class _Judge:
     plan: QueryPlan
     candidates: tuple[MeasuredCandidate, ...]
     tracks: dict[int, NamedTrack]
+    is_hinted: bool = False
 
     def choose(self, *, is_dense: bool) -> TrackChoice:
         resolution = self._resolve()
@@ -195,6 +228,7 @@ class _Judge:
             is_absent = (
                 bool(self._found_surely())
                 and is_dense
+                and not self.is_hinted
                 and self.plan.can_be_contradicted
                 and target.is_named
                 and not any(is_wide(name) for name in self.plan.names)
@@ -335,7 +369,9 @@ class _Judge:
         if not names or target.number.count is None or target.rankings:
             return ""
         noun = names[0].words
-        if is_wide(noun):
+        # "The man on the left" says which person is meant.
+        says_more = any(not isinstance(item, NameIs) for item in target.constraints)
+        if is_wide(noun) or says_more:
             return ""
         every = Resolver(self.candidates, Contacts(frozenset())).resolve(
             replace(target, number=Number(None), alternatives=())
@@ -366,8 +402,8 @@ class _Judge:
             return ""
         noun = max(scores, key=lambda name: scores[name])
         return (
-            f'the detector is not sure that it is "{noun}" (score {best:.2f}); a larger model of '
-            "it may be"
+            f'the detector is not sure that it is "{noun}"; a larger model of it, or another '
+            "detector, may be"
         )
 
     def _think(self, resolution: Resolution, verdict: str = "") -> Thought:

@@ -17,7 +17,7 @@ from videoseg.types import Box, Detection, FloatArray, Frame, Rle
 from videoseg_attributes.grounding.measurements import ramp
 from videoseg_attributes.grounding.named_tracks import NamedTrack
 
-__all__ = ["Sighting", "find_sightings", "link_sightings"]
+__all__ = ["LinkedSightings", "Sighting", "find_sightings", "link_sightings"]
 
 # Set by hand on what YOLOX-nano finds in the DAVIS clips of tests/benchmarks/names.py; not
 # measured separately.
@@ -34,6 +34,8 @@ _RIVALED = (0.5, 0.8)  # a name's score over that of another that fits the same 
 _LEAST_SCORE = 0.1  # of a track's best name
 _INSIDE, _TWICE = 0.85, 2.0  # of a box in a better one of the same thing; how much better
 _GHOST, _MUCH_BETTER = 0.6, 1.5  # of a track in a better one; how much better that is
+_SAME_THING = 0.85  # intersection over union; riders and what they ride agree less
+_GHOST_OF_ANOTHER = 0.45  # intersection over union with a track of another name
 _NEAR = 2  # surveyed frames
 _SURE_TRACK = 0.5  # score from which a track is none of these
 _PERSON = "person"
@@ -107,6 +109,11 @@ def _is_part(one: Sighting, other: Sighting) -> bool:
         and not one.scores.keys().isdisjoint(other.scores)
         and _share_inside(one.box, other.box) >= _INSIDE
     )
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Return how much of either box lies in the other one, whichever is more."""
+    return max(_share_inside(one, other), _share_inside(other, one))
 
 
 def _share_inside(box: Box, other: Box) -> float:
@@ -188,12 +195,26 @@ def _compare_names(one: Mapping[str, float], other: Mapping[str, float]) -> floa
     return float(dot / max(1e-9, lengths[0] * lengths[1]))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class LinkedSightings:
+    """Things over several frames.
+
+    Args:
+        tracks: The things, the most surely named first, with ids from 0.
+        hints: For each name how surely anything else was found as it, in [0, 1]: the mean of the
+            two best boxes that are in no track.
+    """
+
+    tracks: tuple[NamedTrack, ...]
+    hints: Mapping[str, float]
+
+
 def link_sightings(
     frames: Sequence[int],
     sightings: Sequence[Sequence[Sighting]],
     nouns: Collection[str],
     classes: Mapping[str, Collection[str]],
-) -> tuple[NamedTrack, ...]:
+) -> LinkedSightings:
     """Link the sightings of successive frames to tracks, the most surely named first.
 
     Args:
@@ -203,8 +224,8 @@ def link_sightings(
         classes: For each noun the detector's own names for what was found as it.
 
     Returns:
-        The tracks, with ids from 0. A noun's score is lowered where another name, which is not for
-        the same things, fits better.
+        The tracks, and hints at other things. A noun's score in a track is lowered where another
+        name, which is not for the same things, fits better.
     """
     chains: list[_Chain] = []
     for position, seen in enumerate(sightings):
@@ -227,31 +248,48 @@ def link_sightings(
             named.append((chain, qualities))
     named.sort(key=lambda pair: -max(pair[1].values()))
     named = [pair for place, pair in enumerate(named) if not _is_ghost(pair, named[:place])]
-    return tuple(
+    tracks = tuple(
         _make_track(number, chain, qualities, frames, nouns, classes)
         for number, (chain, qualities) in enumerate(named)
     )
+    used = {id(one) for chain in chains for one in chain.sightings}
+    loose = [one for seen in sightings for one in seen if id(one) not in used]
+    return LinkedSightings(tracks, _measure_hints(loose))
+
+
+def _measure_hints(loose: Sequence[Sighting]) -> dict[str, float]:
+    scores: dict[str, list[float]] = {}
+    for sighting in loose:
+        for name, score in sighting.scores.items():
+            scores.setdefault(name, []).append(score)
+    return {name: sum(sorted(known)[-2:]) / 2 for name, known in scores.items()}
 
 
 def _is_ghost(
     pair: tuple[_Chain, Mapping[str, float]],
     better: Sequence[tuple[_Chain, Mapping[str, float]]],
 ) -> bool:
-    """Whether a track is a weak second look at a thing that another track shows."""
+    """Whether a track is a second look at a thing that another track shows better."""
     chain, qualities = pair
     quality = max(qualities.values())
     for other, theirs in better:
-        if max(theirs.values()) < _MUCH_BETTER * quality or quality >= _SURE_TRACK:
+        boxes = [
+            (one.box, box)
+            for place, one in zip(chain.positions, chain.sightings, strict=True)
+            if (box := other.box_near(place)) is not None
+        ]
+        agreement = sum(one.iou(box) for one, box in boxes) / len(chain.positions)
+        if agreement >= _SAME_THING:
+            return True
+        is_much_better = max(theirs.values()) >= _MUCH_BETTER * quality
+        if not is_much_better or quality >= _SURE_TRACK:
             continue
         if (_PERSON in qualities) != (_PERSON in theirs):
             continue
-        shares = [
-            max(_share_inside(one.box, box), _share_inside(box, one.box))
-            if (box := other.box_near(place)) is not None
-            else 0.0
-            for place, one in zip(chain.positions, chain.sightings, strict=True)
-        ]
-        if float(np.mean(shares)) >= _GHOST:
+        # A cup before a table lies in its box, too.
+        alike = not qualities.keys().isdisjoint(theirs)
+        inside = sum(_overlap(one, box) for one, box in boxes) / len(chain.positions)
+        if inside >= _GHOST if alike else agreement >= _GHOST_OF_ANOTHER:
             return True
     return False
 

@@ -64,10 +64,12 @@ class FoundTracks:
     Args:
         frames: The frames that it was shown, ascending.
         tracks: The things that it found, linked over these.
+        hints: For each name how surely something else was found as it, in [0, 1].
     """
 
     frames: tuple[int, ...]
     tracks: tuple[NamedTrack, ...]
+    hints: Mapping[str, float]
 
 
 class NameFinder:
@@ -119,7 +121,8 @@ class NameFinder:
             for image, found in zip(images, self.detector.detect(images, wanted), strict=True):
                 _note_classes(classes, found)
                 sightings.append(find_sightings(image, found, is_closed=vocabulary is not None))
-        return FoundTracks(frames, link_sightings(frames, sightings, names, classes))
+        linked = link_sightings(frames, sightings, names, classes)
+        return FoundTracks(frames, linked.tracks, linked.hints)
 
     def close(self) -> None:
         """Free the detector if it was built here."""

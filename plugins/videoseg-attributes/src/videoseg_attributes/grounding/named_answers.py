@@ -62,7 +62,7 @@ def answer_by_name(episode: Episode, finder: NameFinder, *, num_frames: int) -> 
         if name in names and score >= _SEEN
     }
     plan = parse_query(episode.query, KnownNouns(names, frozenset(seen), why))
-    choice = choose_among(episode.video, plan, found.tracks, found.frames)
+    choice = choose_among(episode.video, plan, found.tracks, found.frames, hints=found.hints)
     if not choice.track_ids and choice.status != "absent" and not _found_any(plan, found):
         return NamedAnswer(None, f"{choice.reason}; the answer does not use the name")
     return NamedAnswer(_ground(episode.video, plan, found, choice))
