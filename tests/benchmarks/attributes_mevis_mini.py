@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from videoseg_attributes.grounding import AttributesGrounder
 from videoseg_attributes.grounding.language import parse_query
+from videoseg_attributes.motion_sampler import MotionSampler
 
 from videoseg.pipeline import run_episode
-from videoseg.samplers import MotionSampler
 from videoseg.types import BoolArray, Box, Grounding, Rle
 from videoseg.video import Video
 
