@@ -7,6 +7,7 @@ from videoseg_attributes.vision.motion import (
     camera_flow,
     fit_camera_motion,
     motion_strength,
+    motion_support,
     remove_scenery_motion,
     residual_motion,
     smooth_along_flow,
@@ -81,6 +82,19 @@ def test_a_second_thing_that_moves_is_no_scenery() -> None:
     length = np.hypot(residual[..., 0], residual[..., 1])
     assert length[things].min() > 2.5
     assert length[~things].max() < 0.5
+
+
+def test_flow_that_spreads_over_flat_ground_has_no_support() -> None:
+    thing = texture(30, 40, seed=3)
+    frames = [np.full((80, 120), 120, np.uint8) for _ in range(2)]
+    for step, frame in enumerate(frames):
+        frame[20:50, 30 + 4 * step : 70 + 4 * step] = thing
+    flow = np.zeros((80, 120, 2), np.float32)
+    flow[15:75, 30:70] = (4.0, 0.0)  # it runs on below the thing
+    support = motion_support(frames[0], frames[1], flow, residual=flow)
+    assert support[26:44, 40:62].mean() > 0.8
+    assert support[58:74, 34:66].max() == 0
+    assert support[:, 100:].max() == 0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 3), (8, 8)])

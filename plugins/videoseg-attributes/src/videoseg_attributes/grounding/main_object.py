@@ -66,8 +66,8 @@ def _judge_layout(candidate: MeasuredCandidate) -> float:
     boxes = candidate.boxes[candidate.visible]
     sides = (boxes[:, :2] <= _AT_BORDER).sum() + (boxes[:, 2:] >= 1 - _AT_BORDER).sum()
     return (
-        _raise(middle, _CENTER_FLOOR)
-        * _raise(float(candidate.visible.mean()), _PRESENCE_FLOOR)
+        _lift(middle, _CENTER_FLOOR)
+        * _lift(float(candidate.visible.mean()), _PRESENCE_FLOOR)
         * float(_PER_SIDE ** (sides / len(boxes)))
     )
 
@@ -79,8 +79,8 @@ def _judge_coherence(candidate: MeasuredCandidate) -> float:
     if not known.any():
         return 1.0
     common = float(speeds[known].mean()) / max(_TINY, float(candidate.motion[known].mean()))
-    return _raise(min(1.0, common), _COHERENCE_FLOOR)
+    return _lift(min(1.0, common), _COHERENCE_FLOOR)
 
 
-def _raise(share: float, floor: float) -> float:
+def _lift(share: float, floor: float) -> float:
     return floor + (1 - floor) * share

@@ -341,7 +341,7 @@ def _is_shadow(region: _Region, lab: FloatImage) -> bool:
     change = lab[rows, columns][beyond] - lab[rows, columns][piece > 0].mean(axis=0)
     lighter = (change[:, 0] > _SHADE[0]) & (change[:, 0] < _SHADE[1])
     same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
-    return np.count_nonzero(lighter & same_tint) > _SHADED_OUTLINE * len(change)
+    return bool(np.count_nonzero(lighter & same_tint) > _SHADED_OUTLINE * len(change))
 
 
 def _keep_disjoint(regions: list[_Region], lab: FloatImage) -> list[_Region]:
