@@ -199,8 +199,6 @@ class HubModel:
         if self.files:
             missing = [file for file in self.files if not (folder / file).is_file()]
             return f"lacks {', '.join(missing)}" if missing else ""
-        if not (folder / "config.json").is_file():
-            return "lacks config.json"
         return "" if has_whole_weights(folder) else "lacks files of its weights"
 
 

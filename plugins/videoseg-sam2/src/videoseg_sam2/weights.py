@@ -168,7 +168,7 @@ def recognize_network(state: Mapping[str, Tensor]) -> str | None:
 
 
 def _is_repository(checkpoint: str | Path) -> bool:
-    if isinstance(checkpoint, Path):
+    if not isinstance(checkpoint, str):
         return False
     owner, _, name = checkpoint.partition("/")
     looks_like_file = name.endswith((".pt", ".pth", ".safetensors")) or "\\" in checkpoint
