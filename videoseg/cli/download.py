@@ -21,10 +21,11 @@ from videoseg.cli.terminal import (
     quiet_option,
     write_json,
 )
-from videoseg.errors import ConfigError
+from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.text import format_bytes, format_count, shorten
 
 if TYPE_CHECKING:
+    from videoseg.pipeline import Pipeline
     from videoseg.weights import Download, PublishedWeights
 
 __all__ = ["download"]
@@ -95,6 +96,9 @@ def download(
             _print_end(paths, folder)
     if as_json:
         write_json(document)
+    if not plans and (said := _missing_files(what, options)):
+        # A file or folder of the user's own, which nobody can fetch.
+        raise MissingWeightsError(said)
 
 
 def _needed(
@@ -110,21 +114,16 @@ def _needed(
             f"give the name of the {what[0]} as well: {names}", click.get_current_context()
         )
     if len(what) == 1:
-        pipeline = named_pipeline(what[0])
-        if changes := parse_options(options):
-            pipeline = pipeline.replace(**{stage: dict(given) for stage, given in changes.items()})
-        return f"pipeline {what[0]}", pipeline.weights()
+        return f"pipeline {what[0]}", _pipeline(what[0], options).weights()
     if len(what) != 2:
         raise click.UsageError(
             "give a pipeline, or kind and name of a component", click.get_current_context()
         )
-    from videoseg.pipeline import Pipeline
-
     kind, name = what
     entry = registry.find(kind, name)
     if kind == "pipeline":
-        return f"pipeline {name}", Pipeline.from_name(name).weights()
-    given = dict(_split(item) for item in options)
+        return f"pipeline {name}", _pipeline(name, options).weights()
+    given = dict(map(_split, options))
     if given and not entry.missing_modules:
         known = registry.options(kind, name)
         if unknown := [option for option in given if option not in known]:
@@ -132,6 +131,26 @@ def _needed(
                 f"{kind} {name!r} has no option {unknown[0]!r}; it has {', '.join(known)}"
             )
     return f"{kind} {name}", registry.weights(kind, name, given)
+
+
+def _pipeline(name: str, options: Sequence[str]) -> Pipeline:
+    pipeline = named_pipeline(name)
+    changes = {stage: dict(given) for stage, given in parse_options(options).items()}
+    return pipeline.replace(**changes) if changes else pipeline
+
+
+def _missing_files(what: Sequence[str], options: Sequence[str]) -> str:
+    """Return what constructors miss although all that is published is here; empty if nothing."""
+    from videoseg.plugins import default_registry
+
+    if len(what) == 1 or what[0] == "pipeline":
+        readiness = _pipeline(what[-1], options).explain().readiness
+        return readiness.problem if readiness.state == "missing" and not readiness.missing else ""
+    kind, name = what
+    registry = default_registry()
+    if registry.find(kind, name).missing_modules:
+        return ""
+    return registry.examine(kind, name, dict(map(_split, options)))[1]
 
 
 def _split(item: str) -> tuple[str, Any]:
@@ -158,10 +177,10 @@ def _described(plan: Download) -> Mapping[str, Any]:
 
 def _print_plans(label: str, needed: Sequence[object], plans: Sequence[Download]) -> None:
     if not needed:
-        print_line(f"{label} needs no weights")
-        return
+        print_line(f"{label} needs no published weights")
+    elif not plans:
+        print_line(f"all published weights of {label} are on this machine")
     if not plans:
-        print_line(f"all weights of {label} are on this machine")
         return
     console = open_console()
     console.print(f"{label} needs:", style="bold")

@@ -138,7 +138,7 @@ def _print_list(console: Console, registry: Registry) -> None:
                 console.print()
             console.print(document["kind"], style="bold")
             kind = document["kind"]
-        text, style = f"usable: {document['summary']}".rstrip(": "), ""
+        text, style = f"{document['says']}: {document['summary']}".rstrip(": "), ""
         if document["state"] == "conflict":
             text = "conflict: also declared by another package (this one: {distribution})"
             text, style = text.format_map(document), "red"

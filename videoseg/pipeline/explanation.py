@@ -170,4 +170,7 @@ def _with_missing_files(
     """Add what constructors miss that is not published, such as a file that an option names."""
     published = {stage.stage for stage in stages if any(one.problem for one in stage.weights)}
     others = [f"{stage}: {text}" for stage, text in said.items() if stage not in published]
-    return replace(readiness, state="missing", problem="; ".join(others)) if others else readiness
+    if not others:
+        return readiness
+    problem = "; ".join(filter(None, [readiness.problem, *others]))
+    return replace(readiness, state="missing", problem=problem)

@@ -66,7 +66,9 @@ def _judge(composition: Composition, download: str) -> Readiness:
     if weights and download:
         commands.append(download)
     state: State = "missing" if missing else "needs download" if weights else "usable"
-    return Readiness(state, missing, weights, " && ".join(dict.fromkeys(commands)))
+    problems = dict.fromkeys(one.problem for one in found if one.problem)
+    remedy = " && ".join(dict.fromkeys(commands))
+    return Readiness(state, missing, weights, remedy, "; ".join(problems))
 
 
 def _is_registered(composition: Composition) -> bool:

@@ -35,7 +35,7 @@ class WeightsState:
 
     Args:
         name: What messages call them.
-        source: Where they are published.
+        source: Where they are published; empty for random ones.
         num_bytes: Their size; 0 if unknown.
         license: Their license; empty if it is not declared.
         terms: What has to be agreed to before they are fetched; empty if nothing.
@@ -63,6 +63,8 @@ class WeightsState:
         )
 
     def __str__(self) -> str:
+        if not self.source:
+            return self.name
         facts = [format_bytes(self.num_bytes)] if self.num_bytes else []
         facts += [self.license] if self.license else []
         about = f" ({'; '.join(facts)})" if facts else ""
@@ -80,7 +82,8 @@ class Readiness:
         missing: Modules that are not installed.
         weights: The published weights that are not here.
         remedy: The commands that install and download what is missing, joined by ``&&``.
-        problem: What is wrong if no command mends it, such as a file that an option names.
+        problem: What is wrong if no command mends it, such as a file that an option names and
+            that is not there, or random weights.
     """
 
     state: State
@@ -111,7 +114,8 @@ class Readiness:
             lacks = f"{lacks} and weights" if lacks else self.state
         text = ": ".join(filter(None, [lacks, self.remedy]))
         text = f"{text} ({self.size})" if self.weights else text
-        return "; ".join(filter(None, [text, self.problem])) or self.state
+        text = text or (self.state if self.state == "usable" else "")
+        return "; ".join(filter(None, [text, self.problem]))
 
 
 def judge_component(
@@ -128,7 +132,9 @@ def judge_component(
             download_command(component.kind, component.name, **plain_options(options or {}))
         )
     state: State = "missing" if missing else "needs download" if lacking else "usable"
-    return Readiness(state, missing, lacking, " && ".join(commands))
+    # What is random has no source.
+    random = [one.name for one in weights if not one.source]
+    return Readiness(state, missing, lacking, " && ".join(commands), "; ".join(random))
 
 
 def find_weights(

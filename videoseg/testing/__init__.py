@@ -26,6 +26,7 @@ from videoseg.testing.propagator import PropagatorContract
 from videoseg.testing.reader import ReaderContract
 from videoseg.testing.sampler import SamplerContract
 from videoseg.testing.segmenter import SegmenterContract
+from videoseg.testing.weights import WeightsContract
 
 __all__ = [
     "BenchmarkContract",
@@ -39,6 +40,7 @@ __all__ = [
     "SamplerContract",
     "SegmenterContract",
     "ToyClip",
+    "WeightsContract",
     "contract_failures",
     "moving_square",
     "passing_squares",

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from videoseg.errors import DownloadError
 from videoseg.weights.hubs import ask_hub, fetch_hub_model, list_modelscope_files
-from videoseg.weights.published import HubModel, ModelScopeModel, PublishedWeights, WeightsFile
+from videoseg.weights.published import (
+    HubModel,
+    ModelScopeModel,
+    PublishedWeights,
+    RandomWeights,
+    WeightsFile,
+)
 from videoseg.weights.transfer import (
     Progress,
     fetch_file,
@@ -116,6 +122,8 @@ def download_weights(
 
 
 def _parts(weights: PublishedWeights) -> tuple[WeightsFile | HubModel, ...]:
+    if isinstance(weights, RandomWeights):
+        return ()
     if isinstance(weights, HubModel):
         return (ask_hub(weights),)
     if isinstance(weights, ModelScopeModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 import urllib.request
 from dataclasses import replace
@@ -39,7 +40,7 @@ def ask_hub(model: HubModel) -> HubModel:
     """
     hub = _library()
     try:
-        info = hub.HfApi().model_info(
+        info = hub.HfApi(endpoint=_endpoint()).model_info(
             model.model, revision=model.revision, files_metadata=True, timeout=_TIMEOUT
         )
     except Exception as error:
@@ -103,7 +104,11 @@ def fetch_hub_model(model: HubModel, *, root: Path | None = None, quiet: bool = 
         MissingDependencyError: If the hub's library is not installed.
     """
     hub = _library()
-    cache = root / "hub" if root is not None else Path(hub.constants.HF_HUB_CACHE)
+    cache = (
+        root / "hub"
+        if root is not None
+        else Path(import_module("huggingface_hub.constants").HF_HUB_CACHE)
+    )
     present = model.folder(root)
     here = [present / file for file in model.files] if present is not None else []
     have = sum(file.stat().st_size for file in here if file.is_file())
@@ -116,6 +121,7 @@ def fetch_hub_model(model: HubModel, *, root: Path | None = None, quiet: bool = 
                 model.model,
                 revision=model.revision,
                 cache_dir=cache,
+                endpoint=_endpoint(),
                 allow_patterns=list(model.files),
                 **keywords,
             )
@@ -193,6 +199,11 @@ def _library() -> Any:
             "installed: pip install huggingface_hub"
         )
     return import_module("huggingface_hub")
+
+
+def _endpoint() -> str | None:
+    # The library reads this when it is imported, which may have been earlier.
+    return os.environ.get("HF_ENDPOINT") or None
 
 
 def _silent_bars() -> Any:

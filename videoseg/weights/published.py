@@ -23,6 +23,7 @@ __all__ = [
     "HubModel",
     "ModelScopeModel",
     "PublishedWeights",
+    "RandomWeights",
     "WeightsFile",
     "download_command",
     "has_whole_weights",
@@ -199,8 +200,6 @@ class HubModel:
         if self.files:
             missing = [file for file in self.files if not (folder / file).is_file()]
             return f"lacks {', '.join(missing)}" if missing else ""
-        if not (folder / "config.json").is_file():
-            return "lacks config.json"
         return "" if has_whole_weights(folder) else "lacks files of its weights"
 
 
@@ -249,8 +248,31 @@ class ModelScopeModel:
         return "" if has_whole_weights(folder) else "lacks files of its weights"
 
 
-PublishedWeights: TypeAlias = WeightsFile | HubModel | ModelScopeModel
-"""What a component declares: a file, or a model on a hub."""
+@dataclass(frozen=True, slots=True)
+class RandomWeights:
+    """No weights at all: with these options a network is made of random numbers, for tests."""
+
+    num_bytes: int = 0
+    license: str = ""
+    terms: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "random weights, which find nothing"
+
+    @property
+    def source(self) -> str:
+        """Nothing."""
+        return ""
+
+    def problem(self, root: Path | None = None) -> str:  # noqa: ARG002
+        """Return nothing: they need not be here."""
+        return ""
+
+
+PublishedWeights: TypeAlias = WeightsFile | HubModel | ModelScopeModel | RandomWeights
+"""What a component declares: a file, a model on a hub, or that it works without weights."""
 
 
 def has_whole_weights(folder: Path) -> bool:

@@ -34,6 +34,7 @@ from videoseg_sam2 import build_network, config_path
 from videoseg_vlm import stop_tokens
 
 from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError
+from videoseg.weights import RandomWeights
 
 COMMAND = "videoseg download propagator o3"
 
@@ -289,7 +290,7 @@ def test_missing_checkpoints_come_with_the_command(tmp_path: Path) -> None:
     assert [one.model for one in published_weights({"model": "some/body"})] == ["some/body"]
     for local in ("./nothing", "", str(tmp_path)):
         assert published_weights({"model": local}) == []
-    assert published_weights({"random_weights": "toy-2.0"}) == []
+    assert published_weights({"random_weights": "toy-2.0"}) == [RandomWeights()]
 
 
 def test_a_released_checkpoint_is_found_where_its_command_puts_it(

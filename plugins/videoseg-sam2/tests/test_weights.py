@@ -135,7 +135,7 @@ def test_the_list_of_components_tells_whether_the_weights_are_here(
         ({"checkpoint": "facebook/sam2.1-hiera-small"}, "facebook/sam2.1-hiera-small/"),
         ({"checkpoint": "someone/finetuned"}, "someone/finetuned/sam2.1_hiera_large.pt"),
         ({"checkpoint": "mine.pt"}, ""),
-        ({"model": "toy", "random_weights": True}, ""),
+        ({"model": "toy", "random_weights": True}, "random weights"),
         ({"model": "unheard-of"}, ""),
     ],
 )

@@ -11,6 +11,7 @@ from videoseg_xmem.network import Dimensions
 
 import videoseg as vs
 from videoseg.testing import moving_square
+from videoseg.weights import RandomWeights
 
 
 def masks_of(checkpoint: Path) -> list[bytes]:
@@ -46,7 +47,7 @@ def test_the_list_of_components_tells_whether_the_weights_are_here(
     folder.mkdir(parents=True)
     (folder / "XMem.pth").write_bytes(b"weights")
     assert needed.problem() == ""
-    assert component.published_weights({"checkpoint": "random"}) == ()
+    assert component.published_weights({"checkpoint": "random"}) == (RandomWeights(),)
     assert component.published_weights({"checkpoint": "mine.pth"}) == ()
 
 

@@ -121,17 +121,23 @@ def test_json_needs_a_yes_as_well(run, folder):
 
 
 def test_options_decide_what_is_needed(run):
-    assert "needs no weights" in run("sampler", "needy", "-O", "model=mine.bin")[0]
-    assert "needs no weights" in run("needy", "-O", "sampler.model=mine.bin")[0]
+    assert "needs no published weights" in run("sampler", "needy", "-O", "model=mine.bin")[0]
+    assert "needs no published weights" in run("needy", "-O", "sampler.model=mine.bin")[0]
     assert "has no option 'modle'" in run("sampler", "needy", "-O", "modle=x", status=1)[1]
     assert "the form option=value" in run("sampler", "needy", "-O", "model", status=2)[1]
 
 
 @pytest.mark.parametrize("inner", ["needy", "{name: needy, options: {model: large}}"])
 def test_components_that_are_options_count(run, inner):
-    assert "needs no weights" in run("sampler", "outer")[0]
+    assert "needs no published weights" in run("sampler", "outer")[0]
     out, _ = run("sampler", "outer", "-O", f"detector={inner}", "--dry-run")
     assert "weights.bin, 7.0 kB" in out
+
+
+def test_a_file_of_ones_own_that_is_not_there_is_an_error(run):
+    out, err = run("propagator", "xmem", "-O", "checkpoint=mine.pth", status=1)
+    assert "needs no published weights" in out
+    assert "error: there is no checkpoint 'mine.pth'" in err
 
 
 def test_another_machine_is_served(run, folder, tmp_path):

@@ -10,6 +10,7 @@ from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
 from videoseg.weights import (
     HubModel,
+    RandomWeights,
     check_weights_file,
     download_command,
     fit_weights,
@@ -33,12 +34,12 @@ __all__ = [
 _TOY_FORMS = {(8, 5, True): "toy", (8, 5, False): "toy-2.0", (12, 5, False): "mini-2.0"}
 
 
-def published_weights(options: Mapping[str, Any]) -> list[HubModel]:
+def published_weights(options: Mapping[str, Any]) -> list[HubModel | RandomWeights]:
     """Return the published file that some options need; none for a file of your own."""
     model = str(options.get("model", DEFAULT_MODEL)).removeprefix("facebook/")
     checkpoint = options.get("checkpoint")
     if options.get("random_weights") is True:
-        return []
+        return [RandomWeights()]
     if checkpoint is None:
         published = MODELS.get(model)
     elif _is_repository(checkpoint) and not expand_path(checkpoint).exists():
@@ -168,7 +169,7 @@ def recognize_network(state: Mapping[str, Tensor]) -> str | None:
 
 
 def _is_repository(checkpoint: str | Path) -> bool:
-    if isinstance(checkpoint, Path):
+    if not isinstance(checkpoint, str):
         return False
     owner, _, name = checkpoint.partition("/")
     looks_like_file = name.endswith((".pt", ".pth", ".safetensors")) or "\\" in checkpoint

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
 from videoseg.weights import (
+    RandomWeights,
     WeightsFile,
     check_weights_file,
     download_command,
@@ -40,8 +41,10 @@ PUBLISHED = {
 _SHOWN = 4
 
 
-def published_weights(options: Mapping[str, Any]) -> list[WeightsFile]:
+def published_weights(options: Mapping[str, Any]) -> list[WeightsFile | RandomWeights]:
     """Return the published file that some options need; none for a file of your own."""
+    if options.get("checkpoint") == RANDOM:
+        return [RandomWeights()]
     url = PUBLISHED.get(str(options.get("checkpoint", DEFAULT)))
     return [] if url is None else [_published(url)]
 

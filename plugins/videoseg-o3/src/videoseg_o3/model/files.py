@@ -14,6 +14,8 @@ from videoseg.text import parse_json, printable, shorten_text
 from videoseg.weights import (
     HubModel,
     ModelScopeModel,
+    PublishedWeights,
+    RandomWeights,
     download_command,
     placeholder_problem,
     read_weights,
@@ -88,11 +90,11 @@ def fetch_command(model: str = DEFAULT_MODEL, *, revision: str | None = None) ->
     return download_command("propagator", "o3", model=given, revision=revision)
 
 
-def published_weights(options: Mapping[str, Any]) -> list[ModelScopeModel | HubModel]:
+def published_weights(options: Mapping[str, Any]) -> list[PublishedWeights]:
     """Return the checkpoint that some options need; none for a folder."""
     model, revision = options.get("model", DEFAULT_MODEL), options.get("revision")
     if options.get("random_weights"):
-        return []
+        return [RandomWeights()]
     if not isinstance(model, str) or not _is_name(model) or expand_path(model).exists():
         return []
     if model in PUBLISHED:
