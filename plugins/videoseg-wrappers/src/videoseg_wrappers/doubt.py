@@ -187,9 +187,8 @@ def color_histogram(frame: Frame, mask: BoolArray) -> Histogram:
     bins = (bins * a + sides[:, 0]) * b + sides[:, 1]
     counts = np.bincount(bins, minlength=int(np.prod(_BINS))).astype(np.float32)
     # Smoothed over neighbors, so that a change of light does not move all of a color's pixels.
-    smooth = cv2.blur(counts.reshape(light, a * b), (1, 3), borderType=cv2.BORDER_REPLICATE)
-    smooth = smooth.reshape(_BINS)
-    smooth = sum(np.roll(smooth, shift, axis=1) for shift in (-1, 0, 1)) / 3
+    blurred = cv2.blur(counts.reshape(light, a * b), (1, 3), borderType=cv2.BORDER_REPLICATE)
+    smooth = np.mean([np.roll(blurred.reshape(_BINS), n, axis=1) for n in (-1, 0, 1)], axis=0)
     return np.asarray(smooth.ravel() / max(float(smooth.sum()), 1e-6), dtype=np.float32)
 
 
