@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from videoseg.types import BoolArray, Frame
 
 __all__ = ["Doubt", "ObjectWatch", "Thresholds", "color_histogram", "likeness"]
 
-Histogram = npt.NDArray[np.float32]
+Histogram = npt.NDArray[np.floating[Any]]
 
 _BINS = (8, 12, 12)  # of lightness, a and b; set by hand, fine enough to part skin from sand
 _REMEMBERED_AREAS = 8
@@ -160,7 +161,8 @@ class ObjectWatch:
         return max(likeness(histogram, one) for one in self._references)
 
     def _add_reference(self, histogram: Histogram) -> None:
-        self._references.append(histogram)
+        # Half precision: shares of colors need no more, and an object in a session has four.
+        self._references.append(histogram.astype(np.float16))
         self._since_reference = 0
         if len(self._references) > _REFERENCES:
             # The first is the only one that is known to be right.
@@ -194,7 +196,7 @@ def color_histogram(frame: Frame, mask: BoolArray) -> Histogram:
 
 def likeness(first: Histogram, second: Histogram) -> float:
     """Return the intersection of two histograms, in [0, 1]."""
-    return float(np.minimum(first, second).sum())
+    return float(np.minimum(first, second).sum(dtype=np.float64))
 
 
 def wholeness(mask: BoolArray) -> float:
