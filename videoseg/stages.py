@@ -162,6 +162,27 @@ class Propagator(Protocol):
         """Begin a propagation over one video."""
 
 
+class Reanswer(Protocol):
+    """Answers the query of a run again; what a pipeline gives to propagators that ask."""
+
+    def __call__(self, frame: int, *, window: Window, reason: str) -> Grounding:
+        """Let sampler, grounder and segmenter answer, in one turn.
+
+        The turn is added to the trace, and its time counts for these stages.
+
+        Args:
+            frame: The keyframe that is asked for. A grounder may answer on another one.
+            window: The frames among which the sampler chooses.
+            reason: Why it is asked, in one clause; shown in the trace.
+
+        Returns:
+            The answer; its prompts have masks if the pipeline has a segmenter.
+
+        Raises:
+            VideosegError: As the stages do.
+        """
+
+
 @runtime_checkable
 class Detector(Protocol):
     """Finds things by their names, frame by frame.
@@ -276,27 +297,6 @@ class AnswersWithEmbeddings(Protocol):
 
         Anything else is refused with a ``ConfigError``. A pipeline whose propagator does not take
         them is refused before anything loads.
-        """
-
-
-class Reanswer(Protocol):
-    """Answers the query of a run again; what a pipeline gives to propagators that ask."""
-
-    def __call__(self, frame: int, *, window: Window, reason: str) -> Grounding:
-        """Let sampler, grounder and segmenter answer, in one turn.
-
-        The turn is added to the trace, and its time counts for these stages.
-
-        Args:
-            frame: The keyframe that is asked for. A grounder may answer on another one.
-            window: The frames among which the sampler chooses.
-            reason: Why it is asked, in one clause; shown in the trace.
-
-        Returns:
-            The answer; its prompts have masks if the pipeline has a segmenter.
-
-        Raises:
-            VideosegError: As the stages do.
         """
 
 

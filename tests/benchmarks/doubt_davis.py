@@ -1,14 +1,14 @@
-"""How often the measures of ``on-doubt`` doubt true masks, and masks that have been lost.
+"""How often the measures of ``on-doubt`` doubt true masks, and what asking again gains.
 
-Gives the origin of the thresholds in ``videoseg_wrappers.doubt``, and what asking again gains.
+Gives the origin of the thresholds in ``videoseg_wrappers.doubt``.
 
     python tests/benchmarks/doubt_davis.py DAVIS --measures
-    python tests/benchmarks/doubt_davis.py DAVIS [CLIP ...]
+    python tests/benchmarks/doubt_davis.py DAVIS [CLIP ...] [--lines 160]
 
 DAVIS is the folder of the dataset (``JPEGImages/480p``, ``Annotations/480p``). The first call
-prints quantiles of each measure over the true masks. The second propagates with ``flow`` from the
-true mask of the first frame, from a mask that is lost on the way (the propagator is given another
-object's pixels), with and without ``on-doubt``; a grounder that knows the truth answers.
+prints quantiles of each measure over the true masks. The second propagates from the true mask of
+the first frame, with and without ``on-doubt``, whose questions are answered with the truth: each
+clip as it is, and with the object behind a grey bar on 8 frames.
 """
 
 from __future__ import annotations
@@ -30,16 +30,15 @@ from videoseg.metrics import boundary_f, region_j
 from videoseg.types import FrameSelection, Rle
 
 QUANTILES = (0.001, 0.01, 0.05, 0.5)
-SHORT_SIDE = 240
 
 
-def read_clip(davis: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return frames (T, H, W, 3) and the union of the true masks (T, H, W), half as large."""
+def read_clip(davis: Path, name: str, lines: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames (T, H, W, 3) and the union of the true masks (T, H, W)."""
     frames, masks = [], []
     for path in sorted((davis / "JPEGImages/480p" / name).glob("*.jpg")):
         truth = Image.open(davis / "Annotations/480p" / name / f"{path.stem}.png")
         image = Image.open(path)
-        scale = SHORT_SIDE / min(image.size)
+        scale = lines / min(image.size)
         size = (round(image.width * scale), round(image.height * scale))
         frames.append(np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX)))
         masks.append(np.asarray(truth.resize(size, Image.Resampling.NEAREST)) > 0)
@@ -72,14 +71,14 @@ def measure(frames: np.ndarray, masks: np.ndarray) -> Iterator[tuple[str, float]
         last = mask
 
 
-def print_measures(davis: Path, names: list[str]) -> None:
+def print_measures(davis: Path, names: list[str], lines: int) -> None:
     """Print quantiles of the measures, and how often the default thresholds doubt true masks."""
     values: dict[str, list[float]] = {}
     others: list[float] = []
     num_doubts: dict[str, int] = {}
     num_frames = 0
     for name in names:
-        frames, masks = read_clip(davis, name)
+        frames, masks = read_clip(davis, name, lines)
         for measure_name, value in measure(frames, masks):
             values.setdefault(measure_name, []).append(value)
         reference = color_histogram(frames[0], masks[0])
@@ -114,7 +113,10 @@ class First:
 
 
 class Oracle:
-    """Answers with the true mask; with a wrong one first, if it is told so."""
+    """Answers with the true mask, of the nearest frame of the window if it is hidden.
+
+    It counts how often it is asked after the first answer.
+    """
 
     def __init__(self, masks: np.ndarray) -> None:
         self.masks, self.num_asked = masks, -1
@@ -123,7 +125,10 @@ class Oracle:
         self.num_asked += 1
         frame = episode.selection.keyframe
         if not self.masks[frame].any():
-            return vs.Grounding(None)
+            seen = [index for index in episode.selection.window if self.masks[index].any()]
+            if not seen:
+                return vs.Grounding(None)
+            frame = min(seen, key=lambda index: abs(index - frame))
         return vs.Grounding(frame, (vs.Prompt(1, frame, mask=Rle.encode(self.masks[frame])),))
 
 
@@ -145,12 +150,12 @@ def score(result: vs.Segmentation, truth: np.ndarray) -> float:
     return 50 * float(region_j(masks, truth).mean() + boundary_f(masks, truth).mean())
 
 
-def print_gains(davis: Path, names: list[str], propagator: str) -> None:
+def print_gains(davis: Path, names: list[str], lines: int, propagator: str) -> None:
     """Print J&F without and with asking, as the clips are and with an occlusion."""
     print(f"{'clip':<14}{'case':<10}{'alone':>8}{'on-doubt':>10}{'asks':>6}{'s alone':>9}{'s':>7}")
     sums: dict[str, list[tuple[float, float]]] = {}
     for name in names:
-        clean = read_clip(davis, name)
+        clean = read_clip(davis, name, lines)
         third = len(clean[0]) // 3
         cases = {"as it is": clean, "hidden": hide(*clean, third, third + 8)}
         for case, (frames, masks) in cases.items():
@@ -184,14 +189,15 @@ def main() -> None:
     parser.add_argument("davis", type=Path)
     parser.add_argument("clips", nargs="*")
     parser.add_argument("--measures", action="store_true")
+    parser.add_argument("--lines", type=int, default=240, help="the shorter side in pixels")
     parser.add_argument("--propagator", default="flow")
     options = parser.parse_args()
     folder = options.davis / "JPEGImages/480p"
     names = options.clips or sorted(path.name for path in folder.iterdir())
     if options.measures:
-        print_measures(options.davis, names)
+        print_measures(options.davis, names, options.lines)
     else:
-        print_gains(options.davis, names, options.propagator)
+        print_gains(options.davis, names, options.lines, options.propagator)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
         ("segmenter", "cut", "videoseg-attributes"),
         ("propagator", "sam2", "videoseg-sam2"),
         ("propagator", "xmem", "videoseg-xmem"),
+        ("grounder", "existence", "videoseg-wrappers"),
         ("detector", "yolox", "videoseg-detectors"),
         ("chat", "openai", "videoseg-vlm"),
         ("pipeline", "videoseg-r1", "videoseg-r1"),

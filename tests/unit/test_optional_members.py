@@ -22,7 +22,8 @@ PROTOCOLS = [
 ]
 REQUIRED = {
     *("ChatModel", "Detector", "FrameSampler", "Grounder", "Propagator", "PropagatorSession"),
-    *("Segmenter", "VideoReader"),
+    # The last is a function that a pipeline passes on.
+    *("Segmenter", "VideoReader", "Reanswer"),
 }
 OPTIONAL = [protocol for protocol in PROTOCOLS if protocol.__name__ not in REQUIRED]
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError, PropagationError, QueryError, VideosegError
-from videoseg.pipeline.asking import Asking
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.observation import Observation
@@ -39,6 +38,7 @@ from videoseg.types import (
     Thought,
     Trace,
     VideoSource,
+    Window,
     to_dict,
 )
 from videoseg.types.serial import to_dict_with_problems
@@ -98,6 +98,7 @@ class Run:
         # The stages before the propagator see a live source only as far as its beginning.
         self._seen = video
         self._grounding: Grounding | None = None
+        self._num_asked = 0
         self._begin = time.perf_counter()
 
     @property
@@ -196,7 +197,7 @@ class Run:
         propagator = cast(Propagator, self.composition.build("propagator"))
         require_prompt_kinds(prompts, propagator, self.composition.name("propagator"))
         beginning = self._seen if self._is_live else None
-        ask = Asking(self) if self.query and not self._is_live else None
+        ask = self.answer_again if self.query and not self._is_live else None
         return Propagation(
             propagator,
             self.video,
@@ -206,6 +207,30 @@ class Run:
             appears_at_prompt=self.grounding.appears_at_prompt,
             ask=ask,
         )
+
+    def answer_again(self, frame: int, *, window: Window, reason: str) -> Grounding:
+        """Let sampler, grounder and segmenter answer again; see ``videoseg.stages.Reanswer``."""
+        composition = self.composition
+        self._num_asked += 1
+        episode = run_episode(
+            self.video,
+            self.query,
+            sampler=cast(FrameSampler, composition.build("sampler")),
+            grounder=cast(Grounder, composition.build("grounder")),
+            max_turns=1,
+            seed=self.seed + self._num_asked,
+            window=window,
+            keyframe=frame,
+            observation=self.observation,
+            names=(composition.name("sampler"), composition.name("grounder")),
+        )
+        [turn] = episode.trace.turns
+        told = f"Asked again on frame {frame}: {reason}."
+        whole_reason = " ".join(filter(None, [told, turn.selection.reason]))
+        turn = replace(turn, selection=replace(turn.selection, reason=whole_reason))
+        self.trace = Trace((*self.trace.turns, turn))
+        answer = cast(Grounding, episode.grounding)
+        return replace(answer, prompts=self.complete(answer.prompts))
 
     def complete(self, given: Iterable[Prompt]) -> tuple[Prompt, ...]:
         """Return prompts inside the frame, with the segmenter's masks if there is one."""

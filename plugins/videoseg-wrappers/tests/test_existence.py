@@ -29,7 +29,7 @@ def test_what_the_video_contradicts_is_absent_with_the_evidence():
     answer, chat = audit(NO)
     assert (answer.status, answer.prompts, answer.keyframe) == ("absent", (), None)
     [warning] = answer.warnings
-    assert "All objects are circles (frames 0, 3); the object of the answer dropped" in warning
+    assert "All objects are circles (frames 0, 3); the object that was found is dropped" in warning
     facts = answer.thought.details["existence"]
     assert facts["votes"][0]["parts"][0]["why"] == "only circles"
     assert facts["dropped"]["prompts"][0]["frame"] == 5

@@ -131,8 +131,8 @@ class AnswersItself:
 
 class TestContractOfAskingSessions(PropagatorContract):
     least_iou = 0.0
-    # Once four references of the colors are kept.
-    memory_frames = (60, 80)
+    # Once what is remembered of an object is complete.
+    memory_frames = (200, 80)
 
     def make(self):
         return AnswersItself(look_back=0)
@@ -331,6 +331,34 @@ def test_a_box_answer_of_another_frame_is_carried_there():
         segmenter="cut",
     )
     assert j_and_f(clip, pipe(clip.video, "the red square")) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["mask", "box"])
+def test_an_object_that_is_still_hidden_is_taken_up_where_the_answer_shows_it(kind):
+    clip = moving_square(40)
+    clip.masks[1][10:18] = False
+
+    class Loses(DriftingSession):
+        """Does not find the object again by itself."""
+
+        def propagate(self, frames):
+            begun = None
+            for index, _ in frames:
+                begun = index if begun is None else begun
+                away = begun < 10 <= index or index < 18 <= begun
+                yield index, {1: clip.masks[1][index] & (not away)}
+
+    class Propagator(Drifts):
+        def open(self, video, *, seed=0):
+            return Loses(video, self.capabilities, self)
+
+    later = vs.Grounding(22, (clip.prompt(1, 22, kind=kind),))
+    grounder = Knows(clip, then=later)
+    result, _ = run(clip, Propagator(clip), grounder=grounder, seconds=60)
+    assert grounder.frames == [0, 12]
+    assert "object 1 is back on frame 22" in result.warnings[0]
+    # Mended backward from frame 22 to where it came back.
+    assert j_and_f(clip, result) > 0.99
 
 
 def test_nested_in_itself_each_has_its_own_budget():

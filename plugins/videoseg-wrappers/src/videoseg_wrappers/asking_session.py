@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from videoseg import Grounding, Prompt, Propagator, PropagatorCapabilities, Window
@@ -105,7 +105,17 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _State:
-    """The state of one run."""
+    """The state of one run.
+
+    Args:
+        direction: Of the run.
+        stop: As for ``PropagatorSession.run``.
+        carriers: The sessions that masks come from.
+        watches: What is remembered of each object.
+        held: Frames whose masks have not gone out yet.
+        waiting: Until when an object is not asked for again.
+        coming: For objects that an answer showed further on: the frame and the mask.
+    """
 
     direction: Direction
     stop: int | None
@@ -113,6 +123,11 @@ class _State:
     watches: dict[int, ObjectWatch] = field(default_factory=dict)
     held: deque[tuple[int, dict[int, BoolArray]]] = field(default_factory=deque)
     waiting: dict[int, _Waiting] = field(default_factory=dict)
+    coming: dict[int, tuple[int, BoolArray]] = field(default_factory=dict)
+
+    def is_ahead(self, frame: int, index: int) -> bool:
+        """Return whether a frame comes after another one in the direction of the run."""
+        return frame > index if self.direction == "forward" else frame < index
 
 
 class AskingSession(SessionBase):
@@ -211,14 +226,15 @@ class AskingSession(SessionBase):
                 watch.begin(frame, mask)
             elif doubt := watch.find_doubt(frame, mask):
                 doubts[object_id] = doubt
+        settled = self._take_up(state, index, frame, masks)
+        doubts = {key: doubt for key, doubt in doubts.items() if key not in settled}
         due = {key: doubt for key, doubt in doubts.items() if self._is_due(state, index, key)}
-        settled: set[int] = set()
         if due and not self._budget.is_left:
             self._num_unasked += 1
         elif due:
             begin = self._budget.clock()
             try:
-                settled = self._ask_about(state, index, frame, masks, due)
+                settled |= self._ask_about(state, index, frame, masks, due)
             finally:
                 self._budget.count(begin)
         for object_id, mask in masks.items():
@@ -230,7 +246,9 @@ class AskingSession(SessionBase):
 
     def _is_due(self, state: _State, index: int, object_id: int) -> bool:
         waiting = state.waiting.get(object_id)
-        return waiting is None or abs(index - waiting.index) >= waiting.patience
+        if waiting is None or object_id in state.coming:
+            return waiting is None
+        return abs(index - waiting.index) >= waiting.patience
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -244,40 +262,98 @@ class AskingSession(SessionBase):
     ) -> set[int]:
         """Ask, and replace masks of objects in doubt; return the objects that are settled."""
         reason = "; ".join(f"object {key}: {doubt.text}" for key, doubt in doubts.items())
-        half = self._settings.window_frames // 2
-        window = Window(max(0, index - half), min(len(self.video), index + half + 1))
+        window = self._window(state, index)
         settled: set[int] = set()
         try:
             answer = self._ask(index, window=window, reason=reason)
-            candidates = self._masks_of(answer, index)
-            settled, outcome = self._settle(state, index, frame, masks, doubts, candidates)
+            here, further = self._masks_of(state, answer, index)
+            settled, outcome = self._settle(state, index, frame, masks, doubts, here)
+            if not here:
+                outcome = self._expect(state, doubts, further) or outcome
         # What was propagated so far must not be lost by a chat model that fails.
         except Exception as error:
             outcome = f"asking failed ({' '.join(f'{type(error).__name__}: {error}'.split())})"
         for object_id in doubts:
             waited = state.waiting.get(object_id)
             patience = self._settings.patience
+            if object_id in state.coming:
+                index_of_next = state.coming[object_id][0]
+                state.waiting[object_id] = _Waiting(index_of_next, patience)
+                continue
             if object_id not in settled and waited is not None:
                 patience = 2 * waited.patience
             state.waiting[object_id] = _Waiting(index, patience)
         self._asked.append(f"frame {index} ({reason}): {outcome[:300]}")
         return settled
 
-    def _masks_of(self, answer: Grounding, index: int) -> list[BoolArray]:
-        """Return the masks of an answer's objects on a frame; empty ones are left out."""
-        found = []
+    def _window(self, state: _State, index: int) -> Window:
+        """Return the frames to choose from: those that follow, where the object may be back."""
+        most, total = self._settings.window_frames, len(self.video)
+        # At the end of the run some that have passed, so that motion can be seen.
+        least = min(most // 4, total - 1)
+        if state.direction == "forward":
+            return Window(max(0, min(index, total - 1 - least)), min(total, index + most))
+        return Window(max(0, index + 1 - most), min(total, max(index + 1, least + 1)))
+
+    def _masks_of(
+        self, state: _State, answer: Grounding, index: int
+    ) -> tuple[list[BoolArray], list[tuple[int, BoolArray]]]:
+        """Return the masks of an answer's objects on a frame, and those only seen further on."""
+        here: list[BoolArray] = []
+        further: list[tuple[int, BoolArray]] = []
         for object_id in answer.object_ids:
             prompts = [one for one in answer.prompts if one.object_id == object_id]
             prompt = min(prompts, key=lambda one: abs(one.frame - index))
             if prompt.mask is not None and prompt.frame == index:
-                mask = prompt.mask.decode()
-            elif takes_prompt(prompt, self.capabilities):
-                mask = self._carry(prompt, index)
-            else:
+                here.append(prompt.mask.decode())
                 continue
-            if mask.any():
-                found.append(mask)
-        return found
+            if not takes_prompt(prompt, self.capabilities):
+                continue
+            if prompt.frame <= index or self.capabilities.backward:
+                mask = self._carry(prompt, index)
+                if mask.any():
+                    here.append(mask)
+                    continue
+            if state.is_ahead(prompt.frame, index):
+                given = prompt.mask
+                mask = self._carry(prompt, prompt.frame) if given is None else given.decode()
+                further.append((prompt.frame, mask))
+        return [mask for mask in here if mask.any()], further
+
+    def _expect(
+        self,
+        state: _State,
+        doubts: Mapping[int, Doubt],
+        further: Sequence[tuple[int, BoolArray]],
+    ) -> str:
+        """Remember where objects in doubt were seen further on; return that in words."""
+        told = []
+        left = list(further)
+        for object_id in doubts:
+            watch = state.watches[object_id]
+            likes = [watch.likeness(self.video[frame], mask) for frame, mask in left]
+            if not likes or max(likes) < (self._settings.thresholds.likeness or 0.0):
+                continue
+            state.coming[object_id] = frame, _ = left.pop(likes.index(max(likes)))
+            told.append(f"object {object_id} is back on frame {frame} (likeness {max(likes):.2f})")
+        return "; ".join(told)
+
+    def _take_up(
+        self, state: _State, index: int, frame: Frame, masks: dict[int, BoolArray]
+    ) -> set[int]:
+        """Replace masks of objects that an answer showed on this frame; return the objects."""
+        settled: set[int] = set()
+        for object_id, (seen_on, mask) in list(state.coming.items()):
+            if seen_on != index:
+                continue
+            del state.coming[object_id]
+            watch, tracked = state.watches[object_id], masks[object_id]
+            is_better = watch.likeness(frame, mask) >= watch.likeness(frame, tracked)
+            if iou(tracked, mask) < _CONFIRMED and is_better:
+                masks[object_id] = self._begin_anew(state, index, object_id, mask)
+                self._mend(state, index, object_id, masks[object_id])
+            settled.add(object_id)
+        return settled
 
     def _carry(self, prompt: Prompt, index: int) -> BoolArray:
         """Return the mask on a frame of what is prompted on another one near it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from videoseg.types import BoolArray, Frame
 
 __all__ = ["Doubt", "ObjectWatch", "Thresholds", "color_histogram", "likeness"]
 
-Histogram = npt.NDArray[np.float32]
+Histogram = npt.NDArray[np.floating[Any]]
 
 _BINS = (8, 12, 12)  # of lightness, a and b; set by hand, fine enough to part skin from sand
 _REMEMBERED_AREAS = 8
@@ -160,7 +161,8 @@ class ObjectWatch:
         return max(likeness(histogram, one) for one in self._references)
 
     def _add_reference(self, histogram: Histogram) -> None:
-        self._references.append(histogram)
+        # Half precision: shares of colors need no more, and an object in a session has four.
+        self._references.append(histogram.astype(np.float16))
         self._since_reference = 0
         if len(self._references) > _REFERENCES:
             # The first is the only one that is known to be right.
@@ -187,15 +189,14 @@ def color_histogram(frame: Frame, mask: BoolArray) -> Histogram:
     bins = (bins * a + sides[:, 0]) * b + sides[:, 1]
     counts = np.bincount(bins, minlength=int(np.prod(_BINS))).astype(np.float32)
     # Smoothed over neighbors, so that a change of light does not move all of a color's pixels.
-    smooth = cv2.blur(counts.reshape(light, a * b), (1, 3), borderType=cv2.BORDER_REPLICATE)
-    smooth = smooth.reshape(_BINS)
-    smooth = sum(np.roll(smooth, shift, axis=1) for shift in (-1, 0, 1)) / 3
+    blurred = cv2.blur(counts.reshape(light, a * b), (1, 3), borderType=cv2.BORDER_REPLICATE)
+    smooth = np.mean([np.roll(blurred.reshape(_BINS), n, axis=1) for n in (-1, 0, 1)], axis=0)
     return np.asarray(smooth.ravel() / max(float(smooth.sum()), 1e-6), dtype=np.float32)
 
 
 def likeness(first: Histogram, second: Histogram) -> float:
     """Return the intersection of two histograms, in [0, 1]."""
-    return float(np.minimum(first, second).sum())
+    return float(np.minimum(first, second).sum(dtype=np.float64))
 
 
 def wholeness(mask: BoolArray) -> float:

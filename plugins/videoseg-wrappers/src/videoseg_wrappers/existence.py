@@ -249,7 +249,7 @@ class ExistenceWrapper:
         said = "the video contradicts the query" if verdict == "no" else "this cannot be confirmed"
         warning = f"existence: {said}: {reasons}"
         if answer.found:
-            warning += f"; {_count_objects(answer)} of the answer dropped"
+            warning += f"; {_describe_dropped(answer)}"
         emptied = replace(
             answer, keyframe=None, prompts=(), window=None, confidence=None, status=status
         )
@@ -348,9 +348,11 @@ def _earlier_audit(episode: Episode) -> _Audit | None:
     return None
 
 
-def _count_objects(answer: Grounding) -> str:
+def _describe_dropped(answer: Grounding) -> str:
     number = len(answer.object_ids)
-    return "the object" if number == 1 else f"{number} objects"
+    if number == 1:
+        return "the object that was found is dropped"
+    return f"the {number} objects that were found are dropped"
 
 
 def _describe(error: Exception) -> str:

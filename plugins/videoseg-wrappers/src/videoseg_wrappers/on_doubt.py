@@ -49,7 +49,8 @@ class OnDoubtPropagator:
         lost_frames: After how many frames without a mask an object counts as lost.
         patience: Frames until the same object is asked for again; doubled each time that asking
             did not help.
-        window_frames: The sampler chooses among so many frames around the one in doubt.
+        window_frames: The sampler chooses among so many frames, from the one in doubt on. An
+            object that is still hidden there is taken up where the answer shows it.
         look_back: How many frames before it may be mended; masks come out that much later.
 
     Raises:
