@@ -20,6 +20,10 @@ GIVEN_MASKS = PropagatorCapabilities(masks=True, corrections=True, backward=Fals
 """The capabilities of the propagator ``given-masks``."""
 
 
+_LICENSE = "code Apache-2.0; published weights of the default detector Apache-2.0 (Megvii)"
+_WEIGHTS = "videoseg_detectors.yolox_files:default_weights_command"
+
+
 @vs.hookimpl
 def videoseg_components() -> Iterable[vs.Component]:
     """Declare the grounders, the propagator that repeats their masks, and the pipelines."""
@@ -31,6 +35,8 @@ def videoseg_components() -> Iterable[vs.Component]:
         uses=("chat", "segmenter"),
         requires=("cv2",),
         install="videoseg-tracks",
+        license=_LICENSE,
+        weights=_WEIGHTS,
     )
     yield vs.Component(
         "grounder",
@@ -40,6 +46,8 @@ def videoseg_components() -> Iterable[vs.Component]:
         uses=("segmenter",),
         requires=("cv2", "videoseg_attributes"),
         install="videoseg-tracks",
+        license=_LICENSE,
+        weights=_WEIGHTS,
     )
     yield vs.Component(
         "propagator",
