@@ -122,6 +122,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     },
     "pipeline": {
         "attributes": "videoseg-attributes",
+        "names": "videoseg-detectors",
         **dict.fromkeys(("videoseg-r1", "videoseg-r1-3b", "videoseg-r1-remote"), "videoseg-r1"),
         **dict.fromkeys(
             ("videoseg-o3-2b", "videoseg-o3-4b", "videoseg-o3-remote", "videoseg-o3-text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import videoseg as vs
 
@@ -50,3 +51,27 @@ def videoseg_components() -> Iterable[vs.Component]:
         license="code Apache-2.0; weights SAM License (Meta), gated, restricts the use",
         weights="videoseg_detectors.checkpoints:sam3_weights_command",
     )
+    yield vs.Component(
+        "pipeline",
+        "names",
+        "videoseg_detectors.plugin:names",
+        summary="The default pipeline with nouns: YOLOX finds what they name, without torch.",
+        install="videoseg-detectors videoseg-attributes",
+    )
+
+
+def names() -> dict[str, Any]:
+    """Return the pipeline ``attributes`` with the detector ``yolox``.
+
+    The detector tells more than it is sure of: the grounder takes unsure boxes to follow a thing
+    that is sure on other frames, and to know that it may be there.
+    """
+    detector = {"name": "yolox", "options": {"min_score": 0.1}}
+    return {
+        "name": "names",
+        "sampler": "motion",
+        "grounder": {"name": "attributes", "options": {"detector": detector}},
+        "segmenter": "cut",
+        "propagator": "flow",
+        "max_turns": 3,
+    }

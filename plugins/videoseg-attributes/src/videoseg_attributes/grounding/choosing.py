@@ -9,7 +9,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError
 from videoseg.types import AnswerStatus, Thought, VideoSource, Window
-from videoseg_attributes.grounding.constraint_scores import score_name
+from videoseg_attributes.grounding.constraint_scores import compare_colors, score_name
 from videoseg_attributes.grounding.explanation import (
     describe_plan,
     explain_unjudged,
@@ -245,29 +245,41 @@ class _Judge:
         return [one for one in self.candidates if max(one.names.values(), default=0.0) >= _SURE]
 
     def _find_closest(self) -> tuple[MeasuredCandidate | None, float]:
-        """Return what of the named kind comes nearest to the query, and its worst score."""
+        """Return what of the named kind comes nearest to the query, and the best worst score."""
         resolver = Resolver(self.candidates, Contacts(frozenset()))
-        best: tuple[MeasuredCandidate | None, float] = (None, -1.0)
         pool = self._may_be_meant()
-        for candidate in pool:
-            score = resolver.score_worst(self.plan.target, candidate, pool)
-            if score > best[1]:
-                best = candidate, score
-        return best[0], max(0.0, best[1])
+        target = self.plan.target
+        worst = [resolver.score_worst(target, candidate, pool) for candidate in pool]
+        groups = [target, *([target.within] if target.within is not None else [])]
+        colors = [
+            item
+            for phrase in groups
+            for item in phrase.constraints
+            if isinstance(item, ColorIs) and not item.negated
+        ]
+
+        def closeness(candidate: MeasuredCandidate) -> float:
+            relative = [compare_colors(candidate, item, pool) for item in colors]
+            return resolver.score_all(target, candidate, pool, but=colors) * float(
+                np.prod(relative)
+            )
+
+        best = max(pool, key=closeness, default=None)
+        return best, max(worst, default=0.0)
 
     # -- telling -----------------------------------------------------------------------------
 
     def _answer(self, resolution: Resolution, choices: Sequence[Choice]) -> TrackChoice:
         plan = self.plan
-        open_kind = self._explain_open_kind()
+        notes = [self._explain_open_kind(), self._explain_unsure(choices)]
         doubtful = resolution.doubtful or resolution.ran_out or not resolution.enough
-        is_guess = doubtful or bool(open_kind) or not plan.judged_wholly
+        is_guess = doubtful or any(notes) or not plan.judged_wholly
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.understood:
             confidence *= _GUESS_CONFIDENCE
         elif is_guess:
             confidence *= _DOUBTFUL_CONFIDENCE
-        warnings = [*self._warn(resolution, found=True), open_kind]
+        warnings = [*self._warn(resolution, found=True), *notes]
         return TrackChoice(
             tuple(choice.candidate.candidate_id for choice in choices),
             tuple(float(min(1.0, max(0.0, choice.score))) for choice in choices),
@@ -323,6 +335,8 @@ class _Judge:
         if not names or target.number.count is None or target.rankings:
             return ""
         noun = names[0].words
+        if is_wide(noun):
+            return ""
         every = Resolver(self.candidates, Contacts(frozenset())).resolve(
             replace(target, number=Number(None), alternatives=())
         )
@@ -337,6 +351,23 @@ class _Judge:
         return (
             f'"{noun}" was judged only as "{" or ".join(others)}", and {len(every.choices)} of '
             "these fit; say more about the one that is meant, such as its color or place"
+        )
+
+    def _explain_unsure(self, choices: Sequence[Choice]) -> str:
+        """Return which name the detector was not sure of; empty if there is none."""
+        names = [name for choice in choices for name in choice.candidate.names]
+        asked = [name for name in dict.fromkeys(names) if name in self.plan.names]
+        scores = {
+            name: max(choice.candidate.names.get(name, 0.0) for choice in choices)
+            for name in asked
+        }
+        best = max(scores.values(), default=1.0)
+        if best >= _SURE:
+            return ""
+        noun = max(scores, key=lambda name: scores[name])
+        return (
+            f'the detector is not sure that it is "{noun}" (score {best:.2f}); a larger model of '
+            "it may be"
         )
 
     def _think(self, resolution: Resolution, verdict: str = "") -> Thought:

@@ -30,6 +30,7 @@ from videoseg_attributes.vision.color import brighten_histogram, color_share, de
 
 __all__ = [
     "Verdict",
+    "compare_colors",
     "locate_event",
     "score_color",
     "score_event",
@@ -170,6 +171,26 @@ def score_color(candidate: MeasuredCandidate, constraint: ColorIs) -> Verdict:
         ]
     score = max(scores) if constraint.any_of else min(scores)
     return Verdict(score, f"{listed}, overall {describe_colors(candidate.colors)}")
+
+
+def compare_colors(
+    candidate: MeasuredCandidate, constraint: ColorIs, pool: Sequence[MeasuredCandidate]
+) -> float:
+    """Return how much of the colors a candidate has beside others, in [0, 1].
+
+    Of two dark dogs "the grey one" is the one with more grey, though it may be mostly black.
+    """
+    relative = []
+    for color in constraint.colors:
+        shares = [_lit_fraction(other, color) for other in pool]
+        relative.append(_lit_fraction(candidate, color) / max(_TINY, *shares))
+    return float(np.mean(relative))
+
+
+def _lit_fraction(candidate: MeasuredCandidate, color: ColorWord) -> float:
+    lit = brighten_histogram(candidate.colors) if color.name in _UNCOLORED else candidate.colors
+    own = _color_fraction(candidate, color)
+    return max(own, color_share(lit, color.name, shade=color.shade))
 
 
 def _score_patches(shares: Sequence[float]) -> float:

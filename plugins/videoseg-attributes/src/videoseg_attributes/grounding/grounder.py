@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,8 @@ from videoseg_attributes.grounding.measured_survey import (
     SurveyCache,
 )
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
+from videoseg_attributes.grounding.name_finder import NameFinder
+from videoseg_attributes.grounding.named_answers import answer_by_name
 from videoseg_attributes.grounding.prompts import make_prompts
 from videoseg_attributes.grounding.reference_resolution import Choice, Resolution, Resolver
 from videoseg_attributes.grounding.relations import Contacts
@@ -55,13 +59,22 @@ class AttributesGrounder:
     a guess, too; so is what is compared, counted or ordered in time in such a part, and an
     ordinal beyond the objects that were seen.
 
+    With a ``detector``, nouns that it knows are judged: what it finds by them on ``num_frames``
+    frames is linked to tracks, and the rest of the query chooses among these. A thing is
+    ``absent`` if the detector saw other things, but none by this name on frames that lie close
+    enough together, or if everything by this name contradicts the rest.
+
     Args:
         num_frames: Frames of one survey.
         max_candidates: How many candidates one survey keeps.
+        detector: Finds things by their names: the name of a component such as ``yolox``, a
+            mapping with ``name`` and ``options``, ``videoseg.use(...)``, or an instance. By
+            default there is none, and no noun is understood.
         survey: Finds candidates in a window, called like ``survey_window``, which is the default.
 
     Raises:
-        ConfigError: If an option is not at least 1.
+        ConfigError: If an option is not at least 1, or it is no detector.
+        MissingWeightsError: If the weights of the detector are not on this machine.
 
     Example:
         >>> AttributesGrounder(num_frames=16).num_frames
@@ -74,12 +87,14 @@ class AttributesGrounder:
         *,
         num_frames: PositiveInt = 24,
         max_candidates: PositiveInt = 8,
+        detector: Any = None,
         survey: Callable[..., Survey] | None = None,
     ) -> None:
         self.num_frames = num_frames
         self.max_candidates = max_candidates
         self._survey = survey or survey_window
         self._memory = SurveyCache()
+        self._finder = None if detector is None else NameFinder(detector)
 
     def step(self, episode: Episode) -> Move:
         """Answer, or first ask for a closer look if the query is about time.
@@ -87,6 +102,22 @@ class AttributesGrounder:
         Raises:
             QueryError: If the query has no words.
         """
+        if self._finder is None:
+            return self._step_without_names(episode)
+        named = answer_by_name(episode, self._finder, num_frames=self.num_frames)
+        if named is not None and named.grounding is not None:
+            return named.grounding
+        move = self._step_without_names(episode)
+        if named is None or isinstance(move, Look):
+            return move
+        return replace(move, status="guessed", warnings=(named.note, *move.warnings))
+
+    def close(self) -> None:
+        """Free the detector if it was built here."""
+        if self._finder is not None:
+            self._finder.close()
+
+    def _step_without_names(self, episode: Episode) -> Move:
         plan = parse_query(episode.query)
         window = episode.selection.window
         first_turn = episode.turn == 0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from videoseg.types import FloatArray, VideoSource, Window
 from videoseg_attributes.grounding.measurements import MeasuredCandidate, measure_candidates
+from videoseg_attributes.grounding.video_cache import VideoCache
 from videoseg_attributes.regions.survey import Candidate, Survey
 
 __all__ = ["MeasuredSurvey", "SurveyCache", "merge_fragments"]
@@ -34,9 +31,6 @@ class MeasuredSurvey:
     candidates: tuple[MeasuredCandidate, ...]
 
 
-_Key: TypeAlias = tuple[int, int, int, int, int]
-
-
 class SurveyCache:
     """A cache of surveys by video and window; thread-safe.
 
@@ -44,14 +38,7 @@ class SurveyCache:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: WeakKeyDictionary[VideoSource, OrderedDict[_Key, MeasuredSurvey]] = (
-            WeakKeyDictionary()
-        )
-
-    def __reduce__(self) -> tuple[type[SurveyCache], tuple[()]]:
-        # A copy, or another process, starts empty: the keys are videos of this process.
-        return SurveyCache, ()
+        self._surveys: VideoCache[MeasuredSurvey] = VideoCache(_WINDOWS_KEPT)
 
     def get(
         self,
@@ -79,27 +66,8 @@ class SurveyCache:
                 candidates = measure_candidates(video, whole)
             return MeasuredSurvey(whole, candidates)
 
-        return self._look_up(
-            video, (window.start, window.stop, num_frames, max_candidates, seed), make
-        )
-
-    def _look_up(
-        self, video: VideoSource, key: _Key, make: Callable[[], MeasuredSurvey]
-    ) -> MeasuredSurvey:
-        try:
-            with self._lock:
-                windows = self._known.setdefault(video, OrderedDict())
-                if key in windows:
-                    windows.move_to_end(key)
-                    return windows[key]
-        except TypeError:  # not hashable or not weakly referenceable: no caching
-            return make()
-        made = make()
-        with self._lock:
-            windows[key] = made
-            while len(windows) > _WINDOWS_KEPT:
-                windows.popitem(last=False)
-        return made
+        key = (window.start, window.stop, num_frames, max_candidates, seed)
+        return self._surveys.get(video, key, make)
 
 
 def merge_fragments(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> Survey:

@@ -35,7 +35,8 @@ class NamedTrack:
             A name that something else fits much better on the same place scores low.
         masks: By frame index, of the source's size; frames that are absent do not show it.
         boxes: By frame index, where there are no masks, in pixels of the source.
-        called: What the detector itself calls it, if that is another word than the names.
+        called: What the detector itself calls it, if that may be another word than the names.
+        scores: By frame index, how sure it is on single frames, in [0, 1], where that is known.
 
     Raises:
         ConfigError: If a score lies outside [0, 1].
@@ -46,6 +47,7 @@ class NamedTrack:
     masks: Mapping[int, Rle] = field(default_factory=dict)
     boxes: Mapping[int, Box] = field(default_factory=dict)
     called: str = ""
+    scores: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, score in self.names.items():
@@ -65,7 +67,8 @@ class NamedTrack:
         """Its best name with the score, such as ``dog 0.93``; empty if it has none."""
         if not self.names:
             return ""
-        name = max(self.names, key=lambda one: self.names[one])
+        best = max(self.names, key=lambda one: self.names[one])
+        name = self.called if self.called in self.names else best
         return f"{name} {self.names[name]:.2f}"
 
     def box(self, frame: int) -> Box | None:
@@ -180,23 +183,29 @@ def _measure_colors(
         size = survey_size((image.shape[0], image.shape[1]))
         small: Frame = resize_image(image, size)
         for track in wanted[frame]:
-            mask = _mask_on(track, frame, small, video.size)
-            counts = color_histogram(small, mask)
-            histograms[track.track_id] += counts / max(1.0, float(counts.sum()))
+            for mask in _masks_on(track, frame, small, video.size):
+                counts = color_histogram(small, mask)
+                histograms[track.track_id] += counts / max(1.0, float(counts.sum()))
     return histograms
 
 
-def _mask_on(track: NamedTrack, frame: int, small: Frame, source: Size) -> BoolArray:
-    """Return the track's mask on a small picture of a frame, cut out where it has a box only."""
+def _masks_on(track: NamedTrack, frame: int, small: Frame, source: Size) -> list[BoolArray]:
+    """Return the pixels of a small picture of a frame that count for a track's colors.
+
+    Where it has a box only, it is cut out of it, and the middle of the box counts as much: a cut
+    drops the white patches of a black dog.
+    """
     size = (small.shape[0], small.shape[1])
     rle = track.masks.get(frame)
+    box = track.box(frame)
+    inner = _inner_of(box, size, source)
     if rle is not None:
         mask = np.asarray(resize_image(rle.decode().astype(np.float32), size) >= 0.5)
-        return mask if mask.any() else np.asarray(_inner_of(rle.box, size, source))
-    box = _scale(track.boxes[frame], size, source)
-    if box is None:
-        return np.asarray(_inner_of(track.boxes[frame], size, source))
-    return cut_region(small, MotionEvidence(()), RegionHint(box)).mask
+        return [mask if mask.any() else inner]
+    scaled = None if box is None else _scale(box, size, source)
+    if scaled is None:
+        return [inner]
+    return [cut_region(small, MotionEvidence(()), RegionHint(scaled)).mask, inner]
 
 
 def _scale(box: Box, size: Size, source: Size) -> Box | None:

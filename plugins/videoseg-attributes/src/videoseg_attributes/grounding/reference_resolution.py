@@ -50,6 +50,7 @@ ACCEPTED = 0.5
 """A candidate matches if it scores at least this on every constraint."""
 
 _DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fits better
+_LEAST_SCORE = 0.05  # of one constraint, where the closest candidate is looked for
 _SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
 _SIDES = {"left": (0, -1), "right": (0, 1), "top": (1, -1), "bottom": (1, 1)}
 _FURTHER_WEIGHT, _LEAST_FURTHER = 3.0, 0.3  # for being that share of the frame less far there
@@ -233,6 +234,24 @@ class Resolver:
         if phrase.within is not None:
             own.append(self.score_worst(phrase.within, candidate, pool))
         return min(own, default=1.0)
+
+    def score_all(
+        self,
+        phrase: NounPhrase,
+        candidate: MeasuredCandidate,
+        pool: Sequence[MeasuredCandidate],
+        *,
+        but: Sequence[Constraint] = (),
+    ) -> float:
+        """Return the product of a candidate's scores, none of which rules it out alone."""
+        own = [
+            max(_LEAST_SCORE, self._score(candidate, constraint, pool).score)
+            for constraint in phrase.constraints
+            if constraint not in but
+        ]
+        if phrase.within is not None:
+            own.append(self.score_all(phrase.within, candidate, pool, but=but))
+        return float(np.prod(own))
 
     def _score(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ _PROPERTIES = frozenset(
         *("name", "age", "kind", "sort", "type", "side", "way", "time", "day", "year", "number"),
     }
 )
+_POSSESSED = re.compile(rf"\w['\u2019]s? ({'|'.join(sorted(_PROPERTIES))})\W*$")
 _BEFORE_HEADS = frozenset(
     {
         *("det", "all", "number", "ordinal", "superlative", "color", "shade", "size", "filler"),
@@ -99,6 +101,7 @@ def why_not_a_description(text: str, tokens: Sequence[Token]) -> str:
     words = [token for token in tokens if token.kind not in ("comma", "fold")]
     return (
         _find_language(text, tokens)
+        or _find_possessed(text)
         or _find_question(words)
         or _find_command(words)
         or _find_pronoun(words)
@@ -180,6 +183,12 @@ def _find_question(tokens: Sequence[Token]) -> str:
     if first in _AUXILIARIES and following and not (is_request or is_predicate):
         return "is a question to be answered by yes or no"
     return ""
+
+
+def _find_possessed(text: str) -> str:
+    """Find "the dog's color", which asks for no dog."""
+    found = _POSSESSED.search(text.casefold())
+    return f"asks for the {found[1]} of an object, not which object" if found else ""
 
 
 def _find_property(tokens: Sequence[Token]) -> str:

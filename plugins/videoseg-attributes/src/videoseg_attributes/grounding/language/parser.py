@@ -59,7 +59,15 @@ _MODAL = "describes what could be, not what is visible"
 _OTHER = "not a color, size, place, motion, time or number"
 _OTHER_OBJECT = "refers to something that is not recognized without a model"
 _UNSEEN = "no {} was seen that it could be compared with"
-_CONTACTS: dict[str, RelationKind] = {"on": "on", "onto": "on", "in": "inside", "into": "inside"}
+_CONTACTS: dict[str, RelationKind] = {
+    "on": "on", "onto": "on", "upon": "on", "against": "with"
+}  # fmt: skip
+_HANDLING = (
+    "hold", "held", "carry", "carri", "rid", "rode", "push", "pull", "kick", "lead", "hug",
+    "drag", "throw", "hit", "driv", "swing", "catch", "feed", "pet", "lift", "grip", "grab",
+    "touch", "lean", "play", "bounc", "dribbl", "groom", "wash", "us", "walk", "balanc",
+)  # fmt: skip
+"""How verbs begin whose object is at hand."""
 _WEARABLE = frozenset(
     {
         *("dress", "shirt", "tshirt", "t-shirt", "jacket", "coat", "suit", "uniform", "hat"),
@@ -506,8 +514,8 @@ class _Parser(WordReader):
     def _read_preposition(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if self.kind() == "det" and self.kind(1) in ("superlative", "place", "ranked place"):
             return  # "to the far left"
-        relation = _CONTACTS.get(token.words, "with")
-        if self._read_contact(builder, token.words, relation, depth):
+        relation = _CONTACTS.get(token.words)
+        if relation is not None and self._read_contact(builder, token.words, relation, depth):
             return
         if self.kind() is None and self.kind(1) == "motion":
             # "on inline skates": without an article, not a subject and its verb.
@@ -532,7 +540,8 @@ class _Parser(WordReader):
         self.position -= 1
         verb = self.tokens[self.position - 1]
         # "the woman riding a horse"
-        if verb.kind == "motion" and self._read_contact(builder, "", "with", depth):
+        handles = verb.kind == "motion" and verb.words.startswith(_HANDLING)
+        if handles and self._read_contact(builder, "", "with", depth):
             return
         self._discard("", depth, _OTHER_OBJECT)
         if self.position < len(self.tokens) and self.kind() == "be":
@@ -632,7 +641,7 @@ class _Parser(WordReader):
         if says_what and builder.name is None and not builder.has_noun:
             builder.set_name(token.words)
             return True
-        if before is not None and before.kind in ("motion", None):
+        if before is not None and before.words.startswith(_HANDLING):
             self.position -= 1  # "riding horses"
             if self._read_contact(builder, "", "with", depth):
                 return True
@@ -641,10 +650,10 @@ class _Parser(WordReader):
 
     def _read_contact_after(self, builder: PhraseBuilder, verb: Token, depth: int) -> bool:
         """Read "holding a dog": what is done is not judged, but the dog is at hand."""
-        if not builder.has_head or self.kind() not in ("det", "color", "number", "preposition"):
+        if not builder.has_head or not verb.words.startswith(_HANDLING):
             return False
         before = self.position
-        if self.kind() == "preposition":
+        if self.kind() == "preposition" and self.tokens[before].words in _CONTACTS:
             self.position += 1
         if self._read_contact(builder, "", "with", depth):
             self.ignore(verb.words, _OTHER)

@@ -423,7 +423,10 @@ def _words_of(phrase: NounPhrase) -> tuple[str, ...]:
     for item in (*phrase.constraints, *phrase.rankings):
         words.append(item.words)
         if isinstance(item, RelationIs):
-            words += [word for other in item.references for word in _words_of(other)]
+            # "a dog" of "holding a dog" says "dog" already.
+            said = item.words.split()
+            told = [word for other in item.references for word in _words_of(other)]
+            words += [word for word in told if word not in said]
         elif isinstance(item, Ranking) and item.reference is not None:
             words += _words_of(item.reference)
         if item.when is not None and item.when.words != item.words:
