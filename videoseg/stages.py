@@ -7,7 +7,7 @@ stage, a reader or a video may have beside what it must have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -49,6 +49,7 @@ __all__ = [
     "RandomAccess",
     "ReadsBackward",
     "Segmenter",
+    "TracksNames",
     "VideoReader",
 ]
 
@@ -271,6 +272,32 @@ class AnswersWithEmbeddings(Protocol):
 
         Anything else is refused with a ``ConfigError``. A pipeline whose propagator does not take
         them is refused before anything loads.
+        """
+
+
+@runtime_checkable
+class TracksNames(Protocol):
+    """A detector that also follows what it finds through a video by itself."""
+
+    def track(
+        self, video: VideoSource, names: Sequence[str], *, window: Window | None = None
+    ) -> Iterator[tuple[int, Mapping[int, Detection]]]:
+        """Follow everything that has one of the names.
+
+        Memory does not grow with the number of frames.
+
+        Args:
+            video: The video.
+            names: Nouns, as for ``detect``. None follows nothing.
+            window: The frames to follow it through; by default all.
+
+        Yields:
+            For each frame of the window, in order, its index and what is visible on it: by the
+            number of its track, 1 or greater, a detection with a mask. A thing keeps its number
+            and its label.
+
+        Raises:
+            UnknownNameError: If one of the names is not known.
         """
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from videoseg.errors import UnknownNameError
 from videoseg.testing import DetectorContract, contract_failures
-from videoseg.types import Box, Detection, Frame, Rle
+from videoseg.types import Box, Detection, Frame, Rle, Window
 
 
 class GoodDetector:
@@ -167,6 +167,44 @@ class ClosesOnce(GoodDetector):
         self.closed = True
 
 
+class Tracks(GoodDetector):
+    def track(self, video, names, *, window=None):
+        window = window or Window(0, len(video))
+        for index in range(window.start, window.stop):
+            [found] = self.detect([video[index]], names)
+            yield index, {1 + names.index(one.label): one for one in found}
+
+
+class TracksFromTheStart(Tracks):
+    def track(self, video, names, *, window=None):
+        return super().track(video, names)
+
+
+class NumbersFromZero(Tracks):
+    def track(self, video, names, *, window=None):
+        for index, visible in super().track(video, names, window=window):
+            yield index, {number - 1: one for number, one in visible.items()}
+
+
+class TracksBoxes(Tracks):
+    def track(self, video, names, *, window=None):
+        for index, visible in super().track(video, names, window=window):
+            yield index, {number: replace(one, mask=None) for number, one in visible.items()}
+
+
+class ChangesLabels(Tracks):
+    def track(self, video, names, *, window=None):
+        for index, visible in super().track(video, names, window=window):
+            label = names[index % len(names)] if names else ""
+            yield index, {number: replace(one, label=label) for number, one in visible.items()}
+
+
+class SkipsFramesWithoutNames(Tracks):
+    def track(self, video, names, *, window=None):
+        if names:
+            yield from super().track(video, names, window=window)
+
+
 def failures_of(detector, only=()):
     made = type("Made", (DetectorContract,), {"make": lambda self: detector()})
     return contract_failures(made(), only=only)
@@ -194,6 +232,11 @@ def failures_of(detector, only=()):
         (MixesABatch, "test_a_batch_finds_what_single_frames_show"),
         (NeverTheSame, "test_the_same_frames_give_the_same_boxes"),
         (PaintsTheFrame, "test_the_frames_of_a_video_are_left_as_they_are"),
+        (TracksFromTheStart, "test_tracks_names_frame_by_frame"),
+        (NumbersFromZero, "test_tracks_names_frame_by_frame"),
+        (TracksBoxes, "test_tracks_names_frame_by_frame"),
+        (ChangesLabels, "test_tracks_names_frame_by_frame"),
+        (SkipsFramesWithoutNames, "test_tracks_names_frame_by_frame"),
         (UsesSharedRandomness, "test_leaves_shared_random_numbers_alone"),
         (ClosesOnce, "test_close_may_be_called_twice"),
     ],
@@ -202,6 +245,6 @@ def test_broken_detectors_are_noticed(detector, noticed_by):
     assert noticed_by in failures_of(detector, only=(noticed_by,))
 
 
-@pytest.mark.parametrize("detector", [GoodDetector, OpenDetector])
+@pytest.mark.parametrize("detector", [GoodDetector, OpenDetector, Tracks])
 def test_detectors_that_keep_the_contract_pass(detector):
     assert failures_of(detector) == {}

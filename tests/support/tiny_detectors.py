@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from torchvision_builds import declare_missing_operators
 
-Family: TypeAlias = Literal["grounding-dino", "owlv2", "yolos", "rt-detr", "sam3"]
+Family: TypeAlias = Literal["grounding-dino", "owlv2", "yolos", "rt-detr", "sam3", "sam3-video"]
 
 LABELS = {0: "N/A", 1: "person", 2: "car", 3: "bird"}
 WORDS = ("square", "red", "thing", "woman", "car")
@@ -46,6 +46,9 @@ def save_tiny_detector(folder: Path, family: Family, *, seed: int = 0) -> Path:
             if family == "owlv2":
                 # Boxes of random features would have no area.
                 model.box_head.dense2.weight *= 0.02
+            if family == "sam3-video":
+                # Random trackers would lose everything on the second frame.
+                model.tracker_model.mask_decoder.pred_obj_score_head.proj_out.bias += 20
     model.eval().save_pretrained(target)
     processor.save_pretrained(target)
     return target
@@ -173,10 +176,10 @@ def _rt_detr() -> tuple[Any, Any]:
     return transformers.RTDetrForObjectDetection(config), images
 
 
-def _sam3() -> tuple[Any, Any]:
+def _sam3(*, width: int = 32) -> tuple[Any, Any]:
     import transformers
 
-    small = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+    small = {"hidden_size": width, "num_attention_heads": 2, "intermediate_size": 32}
     side = 56  # four patches
     vision = transformers.Sam3VisionConfig(
         backbone_config=transformers.Sam3ViTConfig(
@@ -187,7 +190,7 @@ def _sam3() -> tuple[Any, Any]:
             window_size=2,
             global_attn_indexes=[0],
         ),
-        fpn_hidden_size=32,
+        fpn_hidden_size=width,
         backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
     )
     vocabulary = {"[PAD]": 0, "[UNK]": 1, "[BEGIN]": 2}
@@ -198,7 +201,7 @@ def _sam3() -> tuple[Any, Any]:
         text_config=transformers.CLIPTextConfig(
             **small,
             vocab_size=len(vocabulary),
-            projection_dim=32,
+            projection_dim=width,
             num_hidden_layers=1,
             max_position_embeddings=32,
             bos_token_id=2,
@@ -207,12 +210,68 @@ def _sam3() -> tuple[Any, Any]:
         geometry_encoder_config={**small, "num_layers": 1},
         detr_encoder_config={**small, "num_layers": 1},
         detr_decoder_config={**small, "num_layers": 1, "num_queries": 6},
-        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
+        mask_decoder_config={"hidden_size": width, "num_attention_heads": 2},
     )
     tokenizer = _tokenizer(vocabulary, unknown="[UNK]", begin="[BEGIN]", end="[END]", pad="[PAD]")
     images = transformers.Sam3ImageProcessor(size={"height": side, "width": side})
     processor = transformers.Sam3Processor(image_processor=images, tokenizer=tokenizer)
     return transformers.Sam3Model(config), processor
+
+
+def _sam3_video() -> tuple[Any, Any]:
+    import transformers
+
+    side = 56
+    # The library's attention takes memories of 64 channels, and pointers that are longer.
+    memory_width, width = 64, 128
+    detector, processor = _sam3(width=width)
+    tracker = transformers.Sam3TrackerVideoConfig(
+        vision_config=detector.config.vision_config,
+        prompt_encoder_config={
+            "hidden_size": width,
+            "image_size": side,
+            "patch_size": 14,
+            "mask_input_channels": 4,
+        },
+        mask_decoder_config={
+            "hidden_size": width,
+            "mlp_dim": 32,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 32,
+        },
+        image_size=side,
+        memory_attention_hidden_size=width,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_rope_feat_sizes=[4, 4],
+        memory_encoder_hidden_size=width,
+        memory_encoder_output_channels=memory_width,
+        mask_downsampler_embed_dim=width,
+        memory_fuser_embed_dim=width,
+        memory_fuser_intermediate_dim=32,
+    )
+    config = transformers.Sam3VideoConfig(
+        detector_config=detector.config,
+        tracker_config=tracker,
+        low_res_mask_size=16,
+        # With random weights nothing is sure, and what is found on one frame is not on the next.
+        score_threshold_detection=0.2,
+        new_det_thresh=0.25,
+        high_conf_thresh=0.2,
+        high_iou_thresh=0.1,
+        recondition_every_nth_frame=3,
+        hotstart_delay=4,
+        # As large as the delay: nothing is taken back.
+        hotstart_unmatch_thresh=4,
+        hotstart_dup_thresh=4,
+        max_num_objects=6,
+    )
+    videos = transformers.Sam3VideoProcessor(
+        image_processor=processor.image_processor,
+        video_processor=transformers.Sam2VideoVideoProcessor(size={"height": side, "width": side}),
+        tokenizer=processor.tokenizer,
+    )
+    return transformers.Sam3VideoModel(config), videos
 
 
 def _tokenizer(vocabulary: dict[str, int], *, unknown: str, begin: str, end: str, pad: str) -> Any:
@@ -242,4 +301,5 @@ _MODELS = {
     "yolos": _yolos,
     "rt-detr": _rt_detr,
     "sam3": _sam3,
+    "sam3-video": _sam3_video,
 }

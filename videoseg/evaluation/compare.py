@@ -14,7 +14,7 @@ from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.write import load_report, records_of
 from videoseg.evaluation.run import files_of_runs, read_run
 from videoseg.files import expand_path
-from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.protocol import FINAL_SCORE_PARTS, EvalProtocol
 from videoseg.metrics.scoring import SampleScore
 from videoseg.text import format_count, shorten
 from videoseg.types import FloatArray, to_dict
@@ -214,6 +214,7 @@ def compare_evaluations(
             _differences(
                 _tables(theirs.protocol.measures, records, pairs, protocol),
                 [one.video_id if resample == "videos" else one.sample for one in records],
+                final="final_score" in {*theirs.protocol.measures} & {*protocol.measures},
                 num_resamples=num_resamples,
                 confidence=confidence,
                 seed=seed,
@@ -276,6 +277,7 @@ def _differences(
     tables: Mapping[str, FloatArray],
     units: Sequence[str],
     *,
+    final: bool,
     num_resamples: int,
     confidence: float,
     seed: int,
@@ -285,15 +287,24 @@ def _differences(
         # All measures share the same draws, which are the expensive part.
         columns = np.concatenate(list(tables.values()), axis=1)
         sums = _bootstrap_sums(columns, units, num_resamples, seed)
+    totals, drawn = {}, {}
     start = 0
     for measure, table in tables.items():
-        first, second = (float(values[0]) for values in _values(table.sum(axis=0)[None]))
-        low, high = None, None
+        totals[measure] = _values(table.sum(axis=0)[None])
         if sums is not None:
-            drawn_first, drawn_second = _values(sums[:, start : start + table.shape[1]])
+            drawn[measure] = _values(sums[:, start : start + table.shape[1]])
+        start += table.shape[1]
+    for pairs in (totals, drawn):
+        if final and all(name in pairs for name in FINAL_SCORE_PARTS):
+            firsts, seconds = zip(*(pairs[name] for name in FINAL_SCORE_PARTS), strict=True)
+            pairs["final_score"] = (np.mean(firsts, axis=0), np.mean(seconds, axis=0))
+    for measure, pair in totals.items():
+        first, second = (float(values[0]) for values in pair)
+        low, high = None, None
+        if measure in drawn:
+            drawn_first, drawn_second = drawn[measure]
             low, high = _interval(drawn_second - drawn_first, confidence)
         yield Difference(measure, first, second, second - first, low, high)
-        start += table.shape[1]
 
 
 def _tables(
@@ -305,12 +316,13 @@ def _tables(
     """Return the parts of each sample by measure, shape (samples, 4 x groups).
 
     The parts of both evaluations are contributions to the numerator and the denominator of the
-    measure. Measures whose denominator is zero, or that only one evaluation has, are left out.
+    measure. Measures whose denominator is zero, or that only one evaluation has, are left out,
+    and so is the final score, which is made of others.
     """
     groups: Sequence[str | None] = protocol.groups if protocol.overall == "groups" else (None,)
     tables: dict[str, FloatArray] = {}
     for measure in protocol.measures:
-        if measure not in measures:
+        if measure not in measures or measure == "final_score":
             continue
         columns = []
         for group in groups:

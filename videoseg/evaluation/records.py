@@ -168,7 +168,9 @@ class Record:
         """Return the score; zero in every measure if the sample failed before it had one."""
         if self.score is not None:
             return self.score
-        return SampleScore(dict.fromkeys(protocol.measures, 0.0), missing=True)
+        # The final score is made of the means of others; no sample has one.
+        measures = (name for name in protocol.measures if name != "final_score")
+        return SampleScore(dict.fromkeys(measures, 0.0), missing=True)
 
     def without_masks(self) -> Record:
         """Return the record without its large fields: masks, grounding and trace."""

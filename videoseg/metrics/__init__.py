@@ -3,7 +3,13 @@
 from videoseg.metrics.matching import best_assignment
 from videoseg.metrics.measures import decay, mean, recall, window_iou
 from videoseg.metrics.overlap import FrameTally
-from videoseg.metrics.protocol import MEASURES, EvalProtocol, Measure, measure_name
+from videoseg.metrics.protocol import (
+    FINAL_SCORE_PARTS,
+    MEASURES,
+    EvalProtocol,
+    Measure,
+    measure_name,
+)
 from videoseg.metrics.protocols import PROTOCOLS, protocol_named
 from videoseg.metrics.scoring import ObjectScore, PredictedMasks, SampleScore, score_sample
 from videoseg.metrics.summary import (
@@ -26,6 +32,7 @@ from videoseg.metrics.video import (
 )
 
 __all__ = [
+    "FINAL_SCORE_PARTS",
     "MEASURES",
     "PROTOCOLS",
     "EvalProtocol",

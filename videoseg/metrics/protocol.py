@@ -12,7 +12,7 @@ from videoseg.errors import ConfigError
 from videoseg.text import shorten
 from videoseg.types import from_dict
 
-__all__ = ["MEASURES", "EvalProtocol", "Measure", "measure_name"]
+__all__ = ["FINAL_SCORE_PARTS", "MEASURES", "EvalProtocol", "Measure", "measure_name"]
 
 Measure: TypeAlias = Literal[
     "j",
@@ -35,6 +35,7 @@ Measure: TypeAlias = Literal[
     "window_recall_at_70",
     "no_target_accuracy",
     "target_accuracy",
+    "final_score",
 ]
 
 _NAMES_AND_DEFINITIONS: dict[str, tuple[str, str]] = {
@@ -64,10 +65,17 @@ _NAMES_AND_DEFINITIONS: dict[str, tuple[str, str]] = {
         "share of samples without a target that were answered with no mask",
     ),
     "target_accuracy": ("T-acc", "share of samples with a target that were answered with a mask"),
+    "final_score": (
+        "Final",
+        "final score of the challenges of 2026: mean of J&F, N-acc and T-acc",
+    ),
 }
 
 MEASURES: dict[str, str] = {key: text for key, (_, text) in _NAMES_AND_DEFINITIONS.items()}
 """Every measure a protocol can report, and its definition."""
+
+FINAL_SCORE_PARTS: tuple[Measure, ...] = ("j_and_f", "no_target_accuracy", "target_accuracy")
+"""The measures whose mean is ``final_score``. It belongs to a table, not to single samples."""
 
 _PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "overall")
 # Rules that few protocols set.
@@ -152,6 +160,8 @@ class EvalProtocol:
         problems += [f"unknown measure {shorten(name)}" for name in unknown]
         if not self.measures:
             problems.append("a protocol reports at least one measure")
+        if "final_score" in self.measures and not set(FINAL_SCORE_PARTS) <= set(self.measures):
+            problems.append(f"final_score needs the measures {', '.join(FINAL_SCORE_PARTS)} too")
         if self.overall == "groups" and not self.groups:
             problems.append("overall='groups' needs the groups to average")
         if not isinstance(self.tolerance, int | float) or not 0 < self.tolerance < math.inf:

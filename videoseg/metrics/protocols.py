@@ -18,6 +18,7 @@ __all__ = [
     "GROUNDMORE",
     "LONG_RVOS",
     "MEVIS",
+    "MEVIS_V2",
     "PROTOCOLS",
     "REASONSEG",
     "REASONVOS",
@@ -91,6 +92,14 @@ MEVIS = EvalProtocol(
     "mevis",
     ("j_and_f", "j", "f"),
     source="Ding et al., MeViS, ICCV 2023: mean over expressions",
+)
+
+MEVIS_V2 = EvalProtocol(
+    "mevis-v2",
+    (*MEVIS.measures, "no_target_accuracy", "target_accuracy", "final_score"),
+    source="Ding et al., MeViS, TPAMI 2025: J and F as in MeViS, over all expressions; N-acc and "
+    "T-acc of GRES (Liu et al., CVPR 2023) for whole videos; the final score of the challenges "
+    "PVUW 5 and LSVOS 8 (2026)",
 )
 
 REF_YOUTUBE_VOS = EvalProtocol(
@@ -194,7 +203,7 @@ PROTOCOLS: Mapping[str, EvalProtocol] = MappingProxyType(
         protocol.name: protocol
         for protocol in (
             *(DAVIS_2016, DAVIS_2017_SEMI_SUPERVISED, DAVIS_2017_UNSUPERVISED),
-            *(REVOS, REVOS_OFFICIAL, MEVIS, REF_YOUTUBE_VOS),
+            *(REVOS, REVOS_OFFICIAL, MEVIS, MEVIS_V2, REF_YOUTUBE_VOS),
             *(REF_DAVIS17, REF_DAVIS17_OFFICIAL, REASONVOS, REASONVOS_OFFICIAL, LONG_RVOS),
             *(GROUNDMORE, REF_SAV, REFCOCO, REFCOCO_LISA, GREFCOCO, REASONSEG),
             *(TEMPORAL_GROUNDING, VOS_BENCHMARK),

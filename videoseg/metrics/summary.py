@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from videoseg.metrics.measures import (
     mask_measures,
     window_measures,
 )
-from videoseg.metrics.protocol import EvalProtocol, Measure
+from videoseg.metrics.protocol import FINAL_SCORE_PARTS, EvalProtocol, Measure
 from videoseg.metrics.protocols import TEMPORAL_GROUNDING
 from videoseg.metrics.scoring import SampleScore
 from videoseg.metrics.video import Masks, tally
@@ -36,7 +37,7 @@ class Summary:
 
     Args:
         overall: Measure to value, combined as ``protocol.overall`` says. A measure that applies
-            to no sample is left out.
+            to no sample is left out, and so is a ``final_score`` that lacks one of its parts.
         groups: The same for each group; samples without a group are under ``""``.
         num_samples: Number of samples.
         num_by_group: Number of samples in each group.
@@ -74,7 +75,7 @@ def summarize(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol)
     everything = [score for each in by_group.values() for score in each]
     if protocol.overall == "groups":
         rows = [groups[name] for name in protocol.groups if name in groups]
-        overall = average_rows(rows, protocol.measures)
+        overall = _with_final_score(average_rows(rows, protocol.measures), protocol)
     else:
         overall = _table(everything, protocol)
     return Summary(
@@ -94,7 +95,16 @@ def _table(scores: Sequence[SampleScore], protocol: EvalProtocol) -> dict[str, f
     if "ciou" in protocol.measures and scores:
         union = sum(score.union for score in scores)
         table["ciou"] = sum(score.intersection for score in scores) / union if union else 1.0
-    return {name: table[name] for name in protocol.measures if name in table}
+    return _with_final_score(table, protocol)
+
+
+def _with_final_score(table: Mapping[str, float], protocol: EvalProtocol) -> dict[str, float]:
+    """Return the table in the protocol's order, its final score being that of the table."""
+    values = {name: value for name, value in table.items() if name != "final_score"}
+    if all(name in values for name in FINAL_SCORE_PARTS):
+        parts = [values[name] for name in FINAL_SCORE_PARTS]
+        values["final_score"] = math.fsum(parts) / len(parts)
+    return {name: values[name] for name in protocol.measures if name in values}
 
 
 def _object_rows(score: SampleScore) -> list[Mapping[str, float]]:

@@ -27,7 +27,7 @@ from videoseg.stages import (
     Propagator,
     Segmenter,
 )
-from videoseg.text import shorten_text, well_formed
+from videoseg.text import has_words, shorten, shorten_text, well_formed
 from videoseg.types import (
     Episode,
     Grounding,
@@ -198,7 +198,7 @@ class Run:
         """Return the prompts of the answer, with the segmenter's masks if there is one."""
         composition, observation = self.composition, self.observation
         # Boxes are cut first, so that every segmenter and propagator gets the same.
-        fitted = [fit_to_frame(prompt, self.video.size) for prompt in self.grounding.prompts]
+        fitted = [fit_to_frame(prompt, self.video.size) for prompt in self.grounding.named_prompts]
         prompts = tuple(prompt for prompt, _ in fitted)
         observation.warnings += [warning for _, warnings in fitted for warning in warnings]
         have_masks = all(prompt.mask is not None for prompt in prompts)
@@ -255,8 +255,7 @@ class Run:
     def result(self) -> Segmentation:
         """Return what has been made so far as a result."""
         grounding, trace, unsaved = _make_saveable(self.grounding, self.trace)
-        # The words of a guess may well be wrong, so they do not become an object's name.
-        named = reversed(self.grounding.prompts) if self.grounding.status != "guessed" else ()
+        named = reversed(self.grounding.named_prompts)
         labels = {prompt.object_id: prompt.label for prompt in named}
         tracks = tuple(
             MaskTrack(object_id, self.video.size, tuple(masks), label=labels.get(object_id, ""))
@@ -294,13 +293,18 @@ def check_query(query: object) -> str:
     """Return the query without surrounding space, and without halves of surrogate pairs.
 
     Raises:
-        QueryError: If it is empty, not text, or longer than ``MAX_QUERY_WORDS``.
+        QueryError: If it is empty, without words, not text, or longer than ``MAX_QUERY_WORDS``.
     """
     if not isinstance(query, str):
         raise QueryError(f"the query must be text, got {type(query).__name__}")
     query = well_formed(query).strip()
     if not query:
         raise QueryError("the query is empty; say which object you mean, such as 'the red car'")
+    if not has_words(query):
+        raise QueryError(
+            f"the query {shorten(query)} has no words; say which object you mean, such as 'the "
+            "red car'"
+        )
     num_words = len(query.split())
     if num_words > MAX_QUERY_WORDS:
         raise QueryError(

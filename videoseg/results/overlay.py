@@ -152,7 +152,8 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
 
     Args:
         frame: RGB uint8, shape (H, W, 3); not changed.
-        prompts: The prompts; all are drawn, whatever their frame.
+        prompts: The prompts; all are drawn, whatever their frame. For those of an answer take
+            ``grounding.named_prompts``, which does not name what was guessed.
         tags: Whether to write each object's name at its box.
 
     Returns:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from videoseg.errors import UnknownNameError
-from videoseg.stages import Detector
+from videoseg.stages import Detector, TracksNames
 from videoseg.testing.checks import (
     StageContract,
     check,
@@ -19,7 +19,7 @@ from videoseg.testing.checks import (
     refuses,
 )
 from videoseg.testing.clips import moving_square, passing_squares
-from videoseg.types import Detection, Frame, Size
+from videoseg.types import Detection, Frame, Size, Window
 
 __all__ = ["DetectorContract"]
 
@@ -136,6 +136,38 @@ class DetectorContract(StageContract[Detector]):
         before = frame.copy()
         self._detect(detector, [frame], self._names(detector))
         check(np.array_equal(frame, before), "detect() must not write into the frames it is given")
+
+    def test_tracks_names_frame_by_frame(self) -> None:
+        detector = self.make()
+        if not isinstance(detector, TracksNames):
+            return
+        video, names = passing_squares().video, self._names(detector)
+        window = Window(1, len(video) - 1)
+        labels: dict[int, str] = {}
+        frames = []
+        for index, visible in detector.track(video, names, window=window):
+            frames.append(index)
+            for number, detection in visible.items():
+                check(
+                    type(number) is int and number >= 1,
+                    f"tracks must be numbered from 1, got {number!r}",
+                )
+                _check_detection(detection, video[index], names)
+                check(detection.mask is not None, "what is tracked must have a mask on each frame")
+                label = labels.setdefault(number, detection.label)
+                check(
+                    detection.label == label,
+                    f"track {number} must keep its label {label!r}, got {detection.label!r}",
+                )
+        wanted = list(range(window.start, window.stop))
+        check(
+            frames == wanted,
+            f"track() must yield each frame of its window once and in order, got {frames[:20]}",
+        )
+        nothing = [dict(visible) for _, visible in detector.track(video, (), window=window)]
+        check(
+            nothing == [{}] * len(wanted), "without names nothing is followed, but frames are told"
+        )
 
     def test_leaves_shared_random_numbers_alone(self) -> None:
         with global_randomness_untouched("a detector"):

@@ -290,6 +290,16 @@ class Grounding:
         return tuple(sorted({prompt.object_id for prompt in self.prompts}))
 
     @property
+    def named_prompts(self) -> tuple[Prompt, ...]:
+        """The prompts as they are shown: those of a guess without labels.
+
+        The words of a guess may well be wrong, so they do not become names of objects.
+        """
+        if self.status != "guessed":
+            return self.prompts
+        return tuple(replace(prompt, label="") for prompt in self.prompts)
+
+    @property
     def found(self) -> bool:
         """Whether objects were found, for certain or as a guess; see ``status``."""
         return bool(self.prompts)

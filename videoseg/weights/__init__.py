@@ -10,6 +10,7 @@ from videoseg.weights.checkpoints import (
     fit_weights,
     read_weights,
     weights_folder,
+    without_loading_bars,
 )
 from videoseg.weights.formats import placeholder_problem, weights_problem
 
@@ -21,4 +22,5 @@ __all__ = [
     "read_weights",
     "weights_folder",
     "weights_problem",
+    "without_loading_bars",
 ]

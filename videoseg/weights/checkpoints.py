@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, MissingDependencyError
@@ -24,6 +26,7 @@ __all__ = [
     "fit_weights",
     "read_weights",
     "weights_folder",
+    "without_loading_bars",
 ]
 
 _NEWEST_PROTOCOL = 2  # that torch reads without running it
@@ -43,6 +46,24 @@ def weights_folder(name: str) -> Path:
     """
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "videoseg" / name
+
+
+@contextmanager
+def without_loading_bars() -> Iterator[None]:
+    """Keep transformers from drawing bars while it loads parameters inside; a run has its own.
+
+    Its setting is one for all threads, and is as before afterwards. Bars of downloads are hidden,
+    too, so this is not for loading what may have to be fetched.
+    """
+    logging: Any = sys.modules.get("transformers.utils.logging")
+    shown = logging is not None and logging.is_progress_bar_enabled()
+    if shown:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def check_weights_file(path: str | os.PathLike[str], *, published: str = "") -> None:

@@ -144,6 +144,39 @@ def test_where_both_versions_of_mevis_are_there_one_may_be_chosen(
         build_benchmark("mevis", options={"version": 3})
 
 
+def test_the_second_version_of_mevis_has_a_protocol_of_its_own(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    assert open_drawn("mevis", draw("mevis")).protocol.name == "mevis"
+    split = open_drawn("mevis-second", draw("mevis-second"))
+    assert split.protocol.name == "mevis-v2"
+    assert "audio" in split.notes[0]
+    groups = {sample.expression_id: sample.group for sample in split.samples}
+    assert groups == {"0": "target", "1": "target", "2": "target", "3": "no-target"}
+    hidden = open_drawn("mevis-second-valid", draw("mevis-second-valid"))
+    assert {sample.group for sample in hidden.samples} <= {"", "target", "no-target"}
+    assert hidden.protocol.name == "mevis-v2"
+
+
+def test_a_renamed_file_of_the_second_version_of_mevis_is_known_by_its_sentences(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+    asked = open_drawn("mevis", root, options={"version": 2})
+    assert asked.protocol.name == "mevis-v2"
+    path = root / "valid_u/meta_expressions.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    expressions = document["videos"]["bear"]["expressions"]
+    others = sum(len(each["expressions"]) for each in document["videos"].values())
+    for index in range(907 - others):
+        expressions[f"more-{index}"] = {"exp": "one more", "obj_id": [], "anno_id": []}
+    write_json(path, document)
+    split = open_drawn("mevis", root)
+    assert split.protocol.name == "mevis-v2"
+    assert "second version of MeViS (meta_expressions.json)" in split.notes[0]
+    assert open_drawn("mevis", root, options={"version": 1}).protocol.name == "mevis"
+
+
 def test_frames_that_are_still_packed_are_to_be_unpacked(draw: Draw, open_drawn: Opener) -> None:
     root = draw("mevis-second")
     shutil.rmtree(root / "valid_u/JPEGImages")

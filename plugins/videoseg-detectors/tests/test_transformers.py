@@ -44,7 +44,7 @@ class TestOwl(_Contract):
 
 
 class TestSam3(_Contract):
-    family, detector = "sam3", Sam3Detector
+    family, detector = "sam3-video", Sam3Detector
 
 
 def rounded(found):

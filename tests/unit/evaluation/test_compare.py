@@ -141,6 +141,31 @@ def test_ciou_is_compared_as_a_ratio_of_sums(tmp_path):
     assert found["giou"].difference == pytest.approx(0.2)
 
 
+def test_the_final_score_is_compared_as_the_mean_of_its_parts(tmp_path):
+    def scores(right: int, j_and_f: float):
+        found = {
+            f"a/{index}": SampleScore({"j_and_f": j_and_f, "target_accuracy": 1.0})
+            for index in range(10)
+        }
+        for index in range(4):
+            accuracy = float(index < right)
+            found[f"b/{index}"] = SampleScore(
+                {"j_and_f": accuracy, "no_target_accuracy": accuracy}
+            )
+        return found
+
+    first = write(tmp_path / "a", scores(1, 0.5), protocol="mevis-v2")
+    second = write(tmp_path / "b", scores(3, 0.5), protocol="mevis-v2")
+    found = {one.measure: one for one in compare_evaluations(first, second).differences}
+    assert list(found) == ["j_and_f", "no_target_accuracy", "target_accuracy", "final_score"]
+    assert found["final_score"].first == pytest.approx((6 / 14 + 1 / 4 + 1) / 3)
+    assert found["final_score"].second == pytest.approx((8 / 14 + 3 / 4 + 1) / 3)
+    low, high = found["final_score"].low, found["final_score"].high
+    assert low < found["final_score"].difference < high
+    # Half of its gain is that of N-acc, so that its interval is the narrower one.
+    assert high - low < found["no_target_accuracy"].high - found["no_target_accuracy"].low
+
+
 def test_what_cannot_be_compared_is_refused_and_told(tmp_path):
     first = write(tmp_path / "a", {"a/0": 0.5, "a/1": 0.5})
     other_rules = write(tmp_path / "b", {"a/0": 0.5, "a/1": 0.6}, protocol="davis-2016")

@@ -353,6 +353,8 @@ def test_the_words_of_a_guess_do_not_name_its_objects(video):
     result = pipeline(Guesses([(1, 4)]))(video, "the dog")
     assert (result.status, result.unjudged) == ("guessed", ("dog",))
     assert [track.label for track in result.tracks] == [""]
+    assert [prompt.label for prompt in result.grounding.named_prompts] == [""]
+    assert [prompt.label for prompt in result.grounding.prompts] == ["object 1"]
     assert [track.label for track in pipeline(AnswersAt([(1, 4)]))(video, "it").tracks] == [
         "object 1"
     ]

@@ -286,7 +286,7 @@ def _describe_effort(turn: TraceTurn) -> str:
 
 def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[dict[str, Any]]:
     """Return the frames on which objects were localized, with their prompts drawn."""
-    prompted = segmentation.grounding.prompts if segmentation.status != "guessed" else ()
+    prompted = segmentation.grounding.named_prompts
     labels = {prompt.object_id: prompt.label for prompt in reversed(prompted)}
     labels.update((track.object_id, track.label) for track in segmentation.tracks)
     figures = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
 from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
 from videoseg.files import expand_path
-from videoseg.weights import code_problem, placeholder_problem
+from videoseg.weights import code_problem, placeholder_problem, without_loading_bars
 
 __all__ = [
     "DEVICE_KINDS",
@@ -25,6 +25,7 @@ __all__ = [
     "LoadedModel",
     "load_config",
     "load_model",
+    "load_processor",
     "object_detection_weights_command",
     "require_checkpoint",
     "sam3_weights_command",
@@ -162,9 +163,10 @@ def load_model(choice: CheckpointChoice, *, auto_model: str, auto_processor: str
     transformers: Any = importlib.import_module("transformers")
     where = {"revision": choice.revision, "local_files_only": not choice.download}
     device = pick_device(choice.device, kinds=DEVICE_KINDS)
-    with torch_defaults(), _explained(choice, "processor"):
-        processor = getattr(transformers, auto_processor).from_pretrained(choice.source, **where)
-    with torch_defaults(), _explained(choice, "model"):
+    processor = load_processor(choice, auto_processor)
+    # Bars are for what is fetched.
+    bars = nullcontext() if choice.download else without_loading_bars()
+    with torch_defaults(), bars, _explained(choice, "model"):
         network, report = getattr(transformers, auto_model).from_pretrained(
             choice.source, output_loading_info=True, dtype="float32", **where
         )
@@ -177,6 +179,15 @@ def load_model(choice: CheckpointChoice, *, auto_model: str, auto_processor: str
             "says"
         )
     return LoadedModel(network, processor, device)
+
+
+def load_processor(choice: CheckpointChoice, auto_processor: str) -> Any:
+    """Load the processor of a checkpoint with a class of transformers."""
+    transformers: Any = importlib.import_module("transformers")
+    with torch_defaults(), _explained(choice, "processor"):
+        return getattr(transformers, auto_processor).from_pretrained(
+            choice.source, revision=choice.revision, local_files_only=not choice.download
+        )
 
 
 @contextmanager

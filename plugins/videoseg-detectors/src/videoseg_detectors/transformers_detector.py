@@ -6,6 +6,7 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -88,18 +89,24 @@ class TransformersDetector(ABC):
         images = [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
         with self._lock, torch_defaults(), torch.inference_mode():
             self._loaded = self._loaded or self._load()
-            try:
+            remedy = f" with {len(frames)} frames; lower max_batch, or take a smaller model"
+            with self._explained_memory(remedy):
                 return self._detect_batch(self._loaded, images, size, names)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                # The frames of the traceback hold references to what fills the memory.
-                traceback.clear_frames(error.__traceback__)
-                release_memory()
-                raise ConfigError(
-                    f"{self._choice.model!r} ran out of memory on {self.device} with "
-                    f"{len(frames)} frames; lower max_batch, or take a smaller model"
-                ) from error
+
+    @contextmanager
+    def _explained_memory(self, remedy: str) -> Iterator[None]:
+        """Turn a lack of memory into an error that says what to do."""
+        try:
+            yield
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            # The frames of the traceback hold references to what fills the memory.
+            traceback.clear_frames(error.__traceback__)
+            release_memory()
+            raise ConfigError(
+                f"{self._choice.model!r} ran out of memory on {self.device}{remedy}"
+            ) from error
 
     @property
     def device(self) -> str | None:

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -16,7 +16,12 @@ from videoseg.devices import is_out_of_memory
 from videoseg.errors import ChatError, MissingDependencyError
 from videoseg.files import expand_path, read_bytes
 from videoseg.text import parse_json
-from videoseg.weights import code_problem, placeholder_problem, weights_problem
+from videoseg.weights import (
+    code_problem,
+    placeholder_problem,
+    weights_problem,
+    without_loading_bars,
+)
 from videoseg_vlm.families import Family, family_of_type
 
 __all__ = [
@@ -226,7 +231,9 @@ def load(options: CheckpointOptions) -> Checkpoint:
             "'Qwen/Qwen2.5-VL-7B-Instruct', with its preprocessor_config.json"
         )
     _set_pixel_bounds(processor.image_processor, options)
-    with _explain_errors(options, "model"):
+    # Bars are for what is fetched.
+    bars = nullcontext() if options.download else without_loading_bars()
+    with bars, _explain_errors(options, "model"):
         _refuse_packed(options, config)
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             options.source,

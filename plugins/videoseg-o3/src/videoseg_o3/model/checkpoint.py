@@ -19,7 +19,7 @@ from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
 from videoseg.errors import MissingDependencyError
 from videoseg.files import expand_path
 from videoseg.text import printable, shorten_text
-from videoseg.weights import fit_weights
+from videoseg.weights import fit_weights, without_loading_bars
 from videoseg_o3.model.files import (
     DEFAULT_MODEL,
     fetch_command,
@@ -235,7 +235,9 @@ def new_seg_model(
     with torch_defaults(), _explain_errors(str(vlm), device), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         keywords = {} if attention is None else {"attn_implementation": attention}
-        inner = getattr(transformers, classes[1]).from_pretrained(folder, dtype=dtype, **keywords)
+        with without_loading_bars():
+            made = getattr(transformers, classes[1])
+            inner = made.from_pretrained(folder, dtype=dtype, **keywords)
         processor = _load_processor(folder, inner.config, str(vlm))
         _set_end(inner, processor.tokenizer)
         _untie(inner)
@@ -319,7 +321,8 @@ def _load_vlm(
         keywords["attn_implementation"] = options.attention
     made = getattr(transformers, _CLASSES[config.model_type][1])
     fitted = fit_weights(state, state, path=options.model)
-    return made.from_pretrained(None, config=config, state_dict=fitted, dtype=kind, **keywords)
+    with without_loading_bars():
+        return made.from_pretrained(None, config=config, state_dict=fitted, dtype=kind, **keywords)
 
 
 def _expected_vlm(config: Any) -> dict[str, Tensor]:

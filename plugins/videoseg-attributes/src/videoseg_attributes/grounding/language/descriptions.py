@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from videoseg_attributes.grounding.language.lexicon import Kind
 from videoseg_attributes.grounding.language.tokens import Token
+from videoseg_attributes.grounding.language.word_order import stands_in_order
 
 __all__ = ["asks_for_what_stands_out", "may_be_noun", "why_not_a_description"]
 
@@ -175,6 +176,8 @@ def _find_question(tokens: Sequence[Token]) -> str:
     following, kind = rest[1] if len(rest) > 1 else ("", None)
     if first == "what" and following in _DO:
         return "asks what happens, not which object"
+    if first == "where" and following in _DO:
+        return "asks where something goes, not which object"
     if first == "when" and following in _AUXILIARIES:
         return 'asks "when", not which object'
     # "can you show me ..." asks for an object, and "is moving" lacks its subject.
@@ -266,7 +269,8 @@ def _find_salad(tokens: Sequence[Token], words: Sequence[Token]) -> str:
     kinds = [token.kind for token in words]
     if kinds.count("number") > 1 and not _COUNTED_APART & {token.kind for token in tokens}:
         return salad
-    return "" if kinds[0] != "than" and _reads_as_telegram(words) else salad
+    reads = kinds[0] != "than" and _reads_as_telegram(words) and stands_in_order(tokens)
+    return "" if reads else salad
 
 
 def _reads_as_telegram(words: Sequence[Token]) -> bool:
