@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from videoseg import ConfigError, Detector, Propagator, Use, default_registry
-from videoseg.stages import Closable, HasDevice
+from videoseg.stages import Closable, HasDevice, TracksNames
 
-__all__ = ["build_detector", "build_propagator", "close_all", "devices_of"]
+__all__ = ["build_detector", "build_follower", "close_all", "devices_of"]
+
 
 def build_detector(given: object, *, owner: str) -> Detector:
     """Return the detector that an option names.
@@ -25,8 +26,17 @@ def build_detector(given: object, *, owner: str) -> Detector:
     return cast(Detector, _build("detector", Detector, given, owner))
 
 
-def build_propagator(given: object, *, owner: str) -> Propagator:
-    """Return the propagator that an option names; see ``build_detector``."""
+def build_follower(given: object, detector: Detector, *, owner: str) -> Propagator | None:
+    """Return the propagator that an option names; see ``build_detector``.
+
+    Returns:
+        The propagator. If none is named, ``flow``, or None for a detector that follows what it
+        finds by itself.
+    """
+    if given is None:
+        if isinstance(detector, TracksNames):
+            return None
+        given = "flow"
     return cast(Propagator, _build("propagator", Propagator, given, owner))
 
 
