@@ -151,7 +151,8 @@ class TrackFinder:
         if following.begun:
             following.finish()
         asked = evenly_spaced(window, self._num_frames)
-        tracks = merge_duplicates([one.finish(asked) for one in following.begun if one.masks])
+        made = (one.finish(asked) for one in following.begun)
+        tracks = merge_duplicates([track for track in made if track.masks])
         num_found = sum(map(len, found.values()))
         return _Made(tracks, num_found, following.left_out, following.warnings)
 
