@@ -21,7 +21,6 @@ GIVEN_MASKS = PropagatorCapabilities(masks=True, corrections=True, backward=Fals
 
 
 _LICENSE = "code Apache-2.0; published weights of the default detector Apache-2.0 (Megvii)"
-_WEIGHTS = "videoseg_detectors.yolox_files:default_weights_command"
 
 
 @vs.hookimpl
@@ -36,7 +35,6 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("cv2",),
         install="videoseg-tracks",
         license=_LICENSE,
-        weights=_WEIGHTS,
     )
     yield vs.Component(
         "grounder",
@@ -47,7 +45,6 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("cv2", "videoseg_attributes"),
         install="videoseg-tracks",
         license=_LICENSE,
-        weights=_WEIGHTS,
     )
     yield vs.Component(
         "propagator",
@@ -82,26 +79,31 @@ _CHAT_MODEL = "Qwen/Qwen3-VL-8B-Instruct"
 def track_then_choose() -> dict[str, Any]:
     """Return the composition with the language model on this machine."""
     chat = {"name": "transformers", "options": {"model": _CHAT_MODEL}}
-    return _pipeline("track-then-choose", {"grounder": "track-then-choose", "chat": chat})
+    return _pipeline("track-then-choose", "track-then-choose", chat=chat)
 
 
 def track_then_choose_remote() -> dict[str, Any]:
     """Return the composition with the language model on a server."""
     chat = {"name": "openai", "options": {"model": _CHAT_MODEL}}
-    return _pipeline("track-then-choose-remote", {"grounder": "track-then-choose", "chat": chat})
+    return _pipeline("track-then-choose-remote", "track-then-choose", chat=chat)
 
 
 def track_then_choose_attributes() -> dict[str, Any]:
     """Return the composition without a language model."""
     name = "track-then-choose-attributes"
-    return _pipeline(name, {"grounder": name}) | {"max_turns": 1}
+    return _pipeline(name, name, max_turns=1)
 
 
-def _pipeline(name: str, parts: dict[str, Any]) -> dict[str, Any]:
+def _pipeline(name: str, grounder: str, **parts: Any) -> dict[str, Any]:
     # 16 frames a round and three rounds are those of AgentRVOS (arXiv 2603.23489).
     return {
         "name": name,
         "sampler": {"name": "uniform", "options": {"num_frames": 16}},
+        # The defaults, written out so that what the pipeline needs can be seen.
+        "grounder": {
+            "name": grounder,
+            "options": {"detector": "yolox", "propagator": "flow"},
+        },
         "segmenter": "cut",
         "propagator": "given-masks",
         "max_turns": 3,
