@@ -15,6 +15,7 @@ __all__ = [
     "format_count",
     "format_list",
     "format_seconds",
+    "has_words",
     "parse_json",
     "printable",
     "shorten",
@@ -25,6 +26,16 @@ __all__ = [
 
 _MAX_PATH_LENGTH = 300
 """Longest path, in characters, that a message repeats in full."""
+
+
+def has_words(text: str) -> bool:
+    """Return whether a text has a letter of any script, or a picture that may stand for a word.
+
+    Example:
+        >>> has_words("the dog"), has_words("狗"), has_words("🐕"), has_words("42 !?")
+        (True, True, True, False)
+    """
+    return any(char.isalpha() or unicodedata.category(char) == "So" for char in text)
 
 
 def parse_json(data: str | bytes, *, allow_nan: bool = True) -> Any:

@@ -5,8 +5,8 @@ Run from the repository root:
     python tests/benchmarks/tracks_drawn.py --seeds 3 5 11 21
 
 The detector knows the boxes of a clip, the model gives the right verdict on every track, and
-``cut`` and ``flow`` do what they do: what is lost is lost in following. A track is right if most of
-its frames show an object that the query means. For each clip, prints the number of objects, of
+``cut`` and ``flow`` do what they do: what is lost is lost in following. A track is right if most
+of its frames show an object that the query means. For each clip, prints the number of objects, of
 tracks, and J&F in percent of the union over all its queries. With ``--masks``, the detections have
 exact masks, too.
 """

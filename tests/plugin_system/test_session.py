@@ -70,6 +70,7 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
         ("propagator", "xmem", "videoseg-xmem"),
         ("grounder", "existence", "videoseg-wrappers"),
         ("detector", "yolox", "videoseg-detectors"),
+        ("grounder", "track-then-choose", "videoseg-tracks"),
         ("chat", "openai", "videoseg-vlm"),
         ("pipeline", "videoseg-r1", "videoseg-r1"),
         ("pipeline", "videoseg-o3-tiny", "videoseg-tiny"),

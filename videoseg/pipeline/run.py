@@ -28,7 +28,7 @@ from videoseg.stages import (
     Propagator,
     Segmenter,
 )
-from videoseg.text import shorten_text, well_formed
+from videoseg.text import has_words, shorten, shorten_text, well_formed
 from videoseg.types import (
     Episode,
     Grounding,
@@ -331,13 +331,18 @@ def check_query(query: object) -> str:
     """Return the query without surrounding space, and without halves of surrogate pairs.
 
     Raises:
-        QueryError: If it is empty, not text, or longer than ``MAX_QUERY_WORDS``.
+        QueryError: If it is empty, without words, not text, or longer than ``MAX_QUERY_WORDS``.
     """
     if not isinstance(query, str):
         raise QueryError(f"the query must be text, got {type(query).__name__}")
     query = well_formed(query).strip()
     if not query:
         raise QueryError("the query is empty; say which object you mean, such as 'the red car'")
+    if not has_words(query):
+        raise QueryError(
+            f"the query {shorten(query)} has no words; say which object you mean, such as 'the "
+            "red car'"
+        )
     num_words = len(query.split())
     if num_words > MAX_QUERY_WORDS:
         raise QueryError(

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from videoseg_synthetic import make_clip
 from videoseg_synthetic.palette import COLORS as DRAWN_COLORS
 from videoseg_synthetic.shapes import SHAPES as DRAWN_SHAPES
+from videoseg_tiny.chat import refuse_unknown_words
 from videoseg_tiny.clips import KNOWN_KINDS
-from videoseg_tiny.vocabulary import COLORS, PIECES, SHAPES, find_unknown_words
+from videoseg_tiny.vocabulary import COLORS, PIECES, SHAPES, find_unknown_words, is_query
+
+from videoseg.text import has_words
+from videoseg.types import Message, TextPart
+
+
+def refused(query):
+    parts = (f"find {query}", "0.0 1.5 0 target 12", f"find {query}", "last")
+    return refuse_unknown_words([Message("user", tuple(map(TextPart, parts)))])
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +40,18 @@ def test_it_covers_every_query_of_the_kinds_that_it_knows(tokenizer):
     for query in queries:
         assert not list(find_unknown_words(query.text)), query.text
         assert tokenizer.unk_token_id not in tokenizer(query.text).input_ids, query.text
+        assert is_query(query.text), query.text
+        assert not refused(query.text), query.text
+
+
+@pytest.mark.parametrize("file", ["not_descriptions.txt", "more_not_descriptions.txt"])
+def test_what_describes_no_object_is_refused(file):
+    folder = Path(__file__).parents[2] / "videoseg-attributes" / "tests" / "grounding"
+    lines = (folder / file).read_text(encoding="utf-8").splitlines()
+    queries = [line for line in lines if not line.startswith("# ")]
+    assert len(queries) == 200
+    # Without letters or pictures it is refused before any model is asked.
+    assert not [query for query in queries if not refused(query) and has_words(query)]
 
 
 def test_other_queries_have_words_that_it_does_not_know():

@@ -203,3 +203,33 @@ def test_tracks_start_from_the_detection_that_scores_highest():
     [track] = find(scored, Noting()).tracks
     assert started == [0, 4, 4]  # to associate, then forward and backward
     assert track.frames == tuple(range(9))
+
+
+class Tracker(Scripted):
+    """A detector that tracks by itself."""
+
+    def track(self, video, names, *, window=None):
+        for frame in window:
+            yield (
+                frame,
+                {
+                    number: Detection(
+                        Box(x, 10, x + 12, 22), name, score, mask=Rle.encode(square(x))
+                    )
+                    for number, (x, score, name) in enumerate(self.found(frame), start=4)
+                },
+            )
+
+
+def test_a_detector_that_tracks_needs_no_propagator():
+    pool = find(Tracker(lambda f: [(0, 0.5, "dog"), (2 * f + 20, 0.9, "dog")][: f + 1]), None)
+    assert [track.frames for track in pool.tracks] == [tuple(range(1, 9)), tuple(range(9))]
+    assert (pool.tracks[0].mask(5) == square(30)).all()
+    bounded = find(Tracker(lambda f: [(0, 0.9, "dog"), (30, 0.8, "dog")]), None, max_tracks=1)
+    assert len(bounded.tracks) == 1
+    assert "max_tracks=1" in bounded.warnings[0]
+
+
+def test_a_detector_that_does_not_track_needs_one():
+    with pytest.raises(vs.ConfigError, match="does not follow what it finds"):
+        TrackFinder(Scripted(lambda f: []), None)

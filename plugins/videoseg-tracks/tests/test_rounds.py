@@ -10,7 +10,7 @@ from drawn_tracks import TruthDetector, choosing, is_round, numbers_shown
 from scripted_chat import ScriptedChat
 
 import videoseg as vs
-from videoseg.errors import GroundingParseError
+from videoseg.errors import ContextLengthError, GroundingParseError
 from videoseg.metrics import boundary_f, region_j
 from videoseg.types import ChatReply
 
@@ -199,6 +199,26 @@ def test_a_refusal_is_repeated_in_the_error(clip, pipeline_of):
 
     with pytest.raises(GroundingParseError, match="I do not look at videos"):
         pipeline_of(ScriptedChat(answer))(clip.video, "it")
+
+
+@pytest.mark.parametrize("fits", [3, 0])
+def test_pictures_that_do_not_fit_into_the_context_are_reduced(clip, pipeline_of, fits):
+    def answer(exchange, _):
+        if not is_round(exchange):
+            return '{"names": ["thing"]}'
+        if len(exchange.images) > fits:
+            raise ContextLengthError("too many images", component="scripted")
+        return '{"true": [1], "false": [2, 3, 4]}'
+
+    pipe = pipeline_of(ScriptedChat(answer))
+    if not fits:
+        with pytest.raises(ContextLengthError):
+            pipe(clip.video, "it")
+        return
+    result = pipe(clip.video, "it")
+    [turn] = result.trace.turns
+    assert len(turn.thought.details["round"]["frames"]) == 3
+    assert turn.thought.details["round"]["is_shortened"] is True
 
 
 def test_the_whole_exchange_stands_in_the_trace(clip, pipeline_of):

@@ -8,6 +8,7 @@ an answer that is decoded and read again gives the same tokens.
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "UNKNOWN",
     "WORDS",
     "find_unknown_words",
+    "is_query",
     "new_tokenizer",
     "vocabulary",
 ]
@@ -50,11 +52,14 @@ SHAPES = ("circle", "ellipse", "square", "triangle", "hexagon", "star", "heart",
 PLACES = ("left", "middle", "right", "top", "center", "bottom")
 """Columns, then rows, of the part of the frame in which an object is."""
 
+_SIZES = ("largest", "biggest", "smallest", "tiniest")
+_ENDS = ("leftmost", "rightmost", "topmost", "lowest")
 _QUERY_WORDS = (
     *("the", "one", "object", "thing", "that", "is", "them", "of"),
-    *("largest", "biggest", "smallest", "tiniest"),
-    *("leftmost", "rightmost", "topmost", "lowest", "furthest", "to", "at"),
+    *_SIZES,
+    *(*_ENDS, "furthest", "to", "at"),
 )
+_MOST_QUERY_WORDS = 8
 _OTHER_WORDS = (
     *("system", "user", "assistant", "seconds", "target", "frame"),
     *("find", "which", "when", "look", "for", "small", "larger", "more", "last"),
@@ -85,6 +90,9 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+_WORDS_AND_SIGNS = re.compile(
+    r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+\.\d{2,}|[^\w\s.,;:!?'\"()\[\]{}<>%/|&*-]"
+)
 _PIECE = "|".join(re.escape(piece) for piece in sorted(PIECES, key=len, reverse=True))
 # Words and numbers first, so that their space is not taken for a piece.
 _TOKEN = rf" ?[a-z]+| ?[0-9]+(?:\.[0-9])?|{_PIECE}|."
@@ -140,8 +148,36 @@ def new_tokenizer() -> Any:
 
 
 def find_unknown_words(text: str) -> Iterator[str]:
-    """Yield the words of a text that have no token, each once, in order."""
+    """Yield the words and signs of a text that have no token, each once, in order.
+
+    Signs are pictures, arrows and the like, and numbers with more digits than a time has; usual
+    punctuation says nothing.
+    """
     known = set(WORDS)
-    for word in dict.fromkeys(re.findall(r"[^\W\d_]+(?:['-][^\W\d_]+)*", text.lower())):
+    for word in dict.fromkeys(_WORDS_AND_SIGNS.findall(text.lower())):
         if word not in known:
             yield word
+
+
+def is_query(text: str) -> bool:
+    """Return whether a text may be a query of the kinds that the tiny models know.
+
+    They answer whatever has only words that they know, "the of left is" and "nothing", too. A
+    query says one thing about an object, once, and ends with neither an article nor the like.
+
+    Example:
+        >>> is_query("the largest of them"), is_query("red red red"), is_query("nothing")
+        (True, False, False)
+    """
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    sayings = (COLORS, SHAPES, (*_SIZES, *_ENDS, "furthest"), PLACES)
+    counts = [sum(words.count(word) for word in saying) for saying in sayings]
+    return (
+        0 < len(words) <= _MOST_QUERY_WORDS
+        and sum(counts) > 0
+        and max(counts) == 1
+        and {*words} <= {*COLORS, *SHAPES, *PLACES, *_QUERY_WORDS}
+        and words[-1] not in ("the", "that", "is", "of", "to", "at")
+        and words[0] not in ("of", "is", "to", "them")
+        and all(one != other for one, other in itertools.pairwise(words))
+    )

@@ -15,7 +15,7 @@ from videoseg.samplers import evenly_spaced
 from videoseg_tracks.answering import Answer, describe_pool, list_tracks, make_answer
 from videoseg_tracks.components import (
     build_detector,
-    build_propagator,
+    build_follower,
     close_all,
     devices_of,
 )
@@ -43,7 +43,8 @@ class TrackAttributesGrounder:
         segmenter: Makes masks of the detector's boxes: that of the pipeline. None only if the
             detector makes masks or the propagator takes boxes.
         detector: The name of a detector, a mapping of ``name`` and ``options``, or an instance.
-        propagator: What follows the things through the video, given likewise.
+        propagator: What follows the things through the video, given likewise; by default
+            ``flow``, or the detector itself if it tracks, as ``sam3`` does.
         detection_frames: How many frames the detector is asked on.
         measured_frames: On how many frames the tracks are measured.
         max_tracks: How many tracks there are at most.
@@ -61,7 +62,7 @@ class TrackAttributesGrounder:
         *,
         segmenter: Any = None,
         detector: Any = "yolox",
-        propagator: Any = "flow",
+        propagator: Any = None,
         detection_frames: PositiveInt = 16,
         measured_frames: PositiveInt = 24,
         max_tracks: PositiveInt = 12,
@@ -69,7 +70,7 @@ class TrackAttributesGrounder:
         answer: Answer = "tracks",
     ) -> None:
         self._detector = build_detector(detector, owner=_OWNER)
-        self._propagator = build_propagator(propagator, owner=_OWNER)
+        self._propagator = build_follower(propagator, self._detector, owner=_OWNER)
         self._owned = [
             built
             for built, given in ((self._detector, detector), (self._propagator, propagator))

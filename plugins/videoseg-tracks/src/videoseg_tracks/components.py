@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from videoseg import ConfigError, Detector, Propagator, Use, default_registry
-from videoseg.stages import Closable, HasDevice
+from videoseg.stages import Closable, HasDevice, TracksNames
 
-__all__ = ["build_detector", "build_propagator", "close_all", "devices_of"]
-
-_Stage = TypeVar("_Stage")
+__all__ = ["build_detector", "build_follower", "close_all", "devices_of"]
 
 
 def build_detector(given: object, *, owner: str) -> Detector:
@@ -25,12 +23,21 @@ def build_detector(given: object, *, owner: str) -> Detector:
         ConfigError: If it is no detector, or its options are not allowed.
         MissingWeightsError: If its weights are not on this machine.
     """
-    return _build("detector", Detector, given, owner)
+    return cast(Detector, _build("detector", Detector, given, owner))
 
 
-def build_propagator(given: object, *, owner: str) -> Propagator:
-    """Return the propagator that an option names; see ``build_detector``."""
-    return _build("propagator", Propagator, given, owner)
+def build_follower(given: object, detector: Detector, *, owner: str) -> Propagator | None:
+    """Return the propagator that an option names; see ``build_detector``.
+
+    Returns:
+        The propagator. If none is named, ``flow``, or None for a detector that follows what it
+        finds by itself.
+    """
+    if given is None:
+        if isinstance(detector, TracksNames):
+            return None
+        given = "flow"
+    return cast(Propagator, _build("propagator", Propagator, given, owner))
 
 
 def close_all(stages: Iterable[object]) -> None:
@@ -46,7 +53,7 @@ def devices_of(stages: Iterable[object]) -> str | None:
     return ", ".join(dict.fromkeys(str(one) for one in devices if one is not None)) or None
 
 
-def _build(kind: str, protocol: type[_Stage], given: object, owner: str) -> _Stage:
+def _build(kind: str, protocol: Any, given: object, owner: str) -> Any:
     if isinstance(given, protocol) and not isinstance(given, type):
         return given
     use = _parse_use(kind, given, owner)
@@ -56,7 +63,7 @@ def _build(kind: str, protocol: type[_Stage], given: object, owner: str) -> _Sta
             f"{owner}: the {kind} {use.name!r} needs a {' and a '.join(needed)}, which a grounder "
             "cannot give it; pass an instance"
         )
-    return cast("_Stage", registry.build(kind, use.name, use.options))
+    return registry.build(kind, use.name, use.options)
 
 
 def _parse_use(kind: str, given: Any, owner: str) -> Use:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from videoseg import (
     Box,
+    ConfigError,
     Detection,
     Detector,
     Prompt,
@@ -17,7 +18,7 @@ from videoseg import (
     Window,
 )
 from videoseg.samplers import evenly_spaced
-from videoseg.stages import Direction
+from videoseg.stages import Direction, TracksNames
 from videoseg.text import format_count
 from videoseg.types import BoolArray, Rle, VideoSource
 from videoseg_tracks.lanes import Lanes
@@ -54,24 +55,33 @@ class TrackFinder:
 
     Args:
         detector: Finds things by their names.
-        propagator: Follows masks (or boxes, if it takes them and there is no segmenter).
+        propagator: Follows masks (or boxes, if it takes them and there is no segmenter). None for
+            a detector that follows what it finds by itself (``videoseg.stages.TracksNames``).
         segmenter: Makes masks of boxes; None if the detector makes masks or the propagator takes
             boxes.
         num_frames: How many frames the detector is asked on.
         max_tracks: How many tracks are made at most.
         min_score: Detections below are not used.
+
+    Raises:
+        ConfigError: If there is no propagator and the detector does not track.
     """
 
     def __init__(
         self,
         detector: Detector,
-        propagator: Propagator,
+        propagator: Propagator | None,
         *,
         segmenter: Segmenter | None = None,
         num_frames: int = 16,
         max_tracks: int = 12,
         min_score: float = 0.3,
     ) -> None:
+        if propagator is None and not isinstance(detector, TracksNames):
+            raise ConfigError(
+                f"the detector {type(detector).__name__} does not follow what it finds; give a "
+                "propagator, such as flow"
+            )
         self._detector = detector
         self._propagator = propagator
         self._segmenter = segmenter
@@ -95,37 +105,82 @@ class TrackFinder:
         """
         unknown = tuple(self._detector.unknown_names(names))
         known = tuple(name for name in dict.fromkeys(names) if name not in unknown)
-        found = self._detect(video, known, window) if known else {}
-        following = _Following(self, video, window, found, seed=seed)
-        if found:
-            following.associate()
-        if following.begun:
-            following.finish()
-        asked = evenly_spaced(window, self._num_frames)
-        tracks = merge_duplicates([one.finish(asked) for one in following.begun if one.masks])
+        if self._propagator is None:
+            made = self._follow_by_detector(video, known, window)
+        else:
+            made = self._follow_detections(video, known, window, self._propagator, seed=seed)
         # The most certain first; of equals, the one that began first.
-        tracks.sort(key=lambda track: -track.score * track.num_detections)
+        tracks = sorted(made.tracks, key=lambda track: -track.score * track.num_detections)
         numbered = tuple(
             Track(number, one.name, one.masks, score=one.score, num_detections=one.num_detections)
-            for number, one in enumerate(tracks, start=1)
+            for number, one in enumerate(tracks[: self._max_tracks], start=1)
         )
-        warnings = list(following.warnings)
-        if following.left_out:
-            shown = ", ".join(map(str, sorted(set(following.left_out))[:8]))
+        warnings = list(made.warnings)
+        if left_out := made.num_left_out:
+            shown = ", ".join(map(str, sorted(set(made.left_out_on))[:8]))
             warnings.append(
-                f"{format_count(len(following.left_out), 'detection')} (on frames {shown}) "
-                f"started no track, since max_tracks={self._max_tracks} was reached; raise it if "
-                "the object is missing"
+                f"{format_count(left_out, 'detection')} (on frames {shown}) started no track, "
+                f"since max_tracks={self._max_tracks} was reached; raise it if the object is "
+                "missing"
             )
         return TrackPool(
             numbered,
             window,
             tuple(names),
             unknown_names=unknown,
-            num_found=sum(map(len, found.values())),
-            num_left_out=len(following.left_out),
+            num_found=made.num_found,
+            num_left_out=left_out,
             warnings=tuple(dict.fromkeys(warnings)),
         )
+
+    def _follow_detections(
+        self,
+        video: VideoSource,
+        names: Sequence[str],
+        window: Window,
+        propagator: Propagator,
+        *,
+        seed: int,
+    ) -> _Made:
+        """Return tracks that the propagator made of detections on some frames."""
+        found = self._detect(video, names, window) if names else {}
+        if not found:
+            return _Made([])
+        following = _Following(self, propagator, video, window, found, seed=seed)
+        following.associate()
+        if following.begun:
+            following.finish()
+        asked = evenly_spaced(window, self._num_frames)
+        made = (one.finish(asked) for one in following.begun)
+        tracks = merge_duplicates([track for track in made if track.masks])
+        num_found = sum(map(len, found.values()))
+        return _Made(tracks, num_found, following.left_out, following.warnings)
+
+    def _follow_by_detector(
+        self, video: VideoSource, names: Sequence[str], window: Window
+    ) -> _Made:
+        """Return the detector's own tracks."""
+        if not names or not isinstance(self._detector, TracksNames):
+            return _Made([])
+        tracks: dict[int, Track] = {}
+        num_found = 0
+        for frame, visible in self._detector.track(video, names, window=window):
+            for number, detection in visible.items():
+                if detection.mask is None or detection.score < self._min_score:
+                    continue
+                num_found += 1
+                known = tracks.setdefault(
+                    number, Track(number, detection.label, {}, detection.score, 0)
+                )
+                known.masks[frame] = detection.mask
+        whole = [
+            Track(one.track_id, one.name, one.masks, one.score, len(one.masks))
+            for one in tracks.values()
+        ]
+        whole = merge_duplicates(whole)
+        whole.sort(key=lambda track: -track.score * track.num_detections)
+        left_out = [track.frames[0] for track in whole[self._max_tracks :]]
+        return _Made(whole, num_found, left_out)
 
     def _detect(
         self, video: VideoSource, names: Sequence[str], window: Window
@@ -173,6 +228,20 @@ class TrackFinder:
             else:
                 del prompts[prompt.object_id]
         return prompts
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Tracks, how many detections they are made of, and the frames of those left out."""
+
+    tracks: Sequence[Track]
+    num_found: int = 0
+    left_out_on: Sequence[int] = ()
+    warnings: Sequence[str] = ()
+
+    @property
+    def num_left_out(self) -> int:
+        return len(self.left_out_on)
 
 
 @dataclass(slots=True)
@@ -224,6 +293,7 @@ class _Following:
     def __init__(
         self,
         finder: TrackFinder,
+        propagator: Propagator,
         video: VideoSource,
         window: Window,
         found: Mapping[int, Sequence[Detection]],
@@ -231,6 +301,7 @@ class _Following:
         seed: int,
     ) -> None:
         self._finder = finder
+        self._propagator = propagator
         self._video = video
         self._window = window
         self._found = found
@@ -259,7 +330,7 @@ class _Following:
 
         Where that is the first one for all of them, only what comes before is left to do.
         """
-        if not self._finder._propagator.capabilities.backward:
+        if not self._propagator.capabilities.backward:
             if any(one.start.frame > self._window.start for one in self.begun):
                 self.warnings.append(
                     "the propagator cannot run backward: what was detected late has no masks "
@@ -313,7 +384,7 @@ class _Following:
 
     def _lanes(self, direction: Direction) -> Lanes:
         return Lanes(
-            self._finder._propagator,
+            self._propagator,
             self._video,
             self._window,
             direction=direction,
@@ -373,7 +444,7 @@ class _Following:
         return None, 0.0
 
     def _may_correct(self, detection: Detection, overlap: float) -> bool:
-        takes = self._finder._propagator.capabilities.corrections
+        takes = self._propagator.capabilities.corrections
         agrees = _AGREES if detection.mask is None else _AGREES_WITH_MASK
         return takes and overlap < agrees and detection.score >= _CORRECT_SCORE
 

@@ -15,7 +15,7 @@ from videoseg.types import Move
 from videoseg_tracks.answering import Answer, describe_pool, list_tracks, make_answer
 from videoseg_tracks.components import (
     build_detector,
-    build_propagator,
+    build_follower,
     close_all,
     devices_of,
 )
@@ -80,7 +80,8 @@ class TrackThenChooseGrounder:
         segmenter: Makes masks of the detector's boxes: that of the pipeline. None only if the
             detector makes masks or the propagator takes boxes.
         detector: The name of a detector, a mapping of ``name`` and ``options``, or an instance.
-        propagator: What follows the things through the video, given likewise. It is not the
+        propagator: What follows the things through the video, given likewise; by default
+            ``flow``, or the detector itself if it tracks, as ``sam3`` does. It is not the
             pipeline's propagator, which makes masks of the answer.
         detection_frames: How many frames the detector is asked on.
         max_tracks: How many tracks there are at most.
@@ -111,7 +112,7 @@ class TrackThenChooseGrounder:
         chat: ChatModel,
         segmenter: Any = None,
         detector: Any = "yolox",
-        propagator: Any = "flow",
+        propagator: Any = None,
         detection_frames: PositiveInt = 16,
         max_tracks: PositiveInt = 12,
         min_score: Annotated[float, Interval(ge=0, le=1)] = 0.3,
@@ -126,7 +127,7 @@ class TrackThenChooseGrounder:
         on_parse_error: OnParseError = "raise",
     ) -> None:
         self._detector = build_detector(detector, owner=_OWNER)
-        self._propagator = build_propagator(propagator, owner=_OWNER)
+        self._propagator = build_follower(propagator, self._detector, owner=_OWNER)
         self._owned = [
             built
             for built, given in ((self._detector, detector), (self._propagator, propagator))

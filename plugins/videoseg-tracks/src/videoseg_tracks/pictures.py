@@ -92,10 +92,8 @@ def _resized(picture: Frame, size: Size) -> Frame:
         return picture
     smaller = size[0] < picture.shape[0]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    resized: Frame = cv2.resize(
-        np.ascontiguousarray(picture), (size[1], size[0]), interpolation=method
-    )
-    return resized
+    resized = cv2.resize(np.ascontiguousarray(picture), (size[1], size[0]), interpolation=method)
+    return np.asarray(resized, np.uint8)
 
 
 def _resized_mask(mask: BoolArray, size: Size) -> BoolArray:

@@ -20,6 +20,9 @@ GIVEN_MASKS = PropagatorCapabilities(masks=True, corrections=True, backward=Fals
 """The capabilities of the propagator ``given-masks``."""
 
 
+_LICENSE = "code Apache-2.0; published weights of the default detector Apache-2.0 (Megvii)"
+
+
 @vs.hookimpl
 def videoseg_components() -> Iterable[vs.Component]:
     """Declare the grounders, the propagator that repeats their masks, and the pipelines."""
@@ -31,6 +34,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         uses=("chat", "segmenter"),
         requires=("cv2",),
         install="videoseg-tracks",
+        license=_LICENSE,
     )
     yield vs.Component(
         "grounder",
@@ -40,6 +44,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         uses=("segmenter",),
         requires=("cv2", "videoseg_attributes"),
         install="videoseg-tracks",
+        license=_LICENSE,
     )
     yield vs.Component(
         "propagator",
@@ -74,26 +79,31 @@ _CHAT_MODEL = "Qwen/Qwen3-VL-8B-Instruct"
 def track_then_choose() -> dict[str, Any]:
     """Return the composition with the language model on this machine."""
     chat = {"name": "transformers", "options": {"model": _CHAT_MODEL}}
-    return _pipeline("track-then-choose", {"grounder": "track-then-choose", "chat": chat})
+    return _pipeline("track-then-choose", "track-then-choose", chat=chat)
 
 
 def track_then_choose_remote() -> dict[str, Any]:
     """Return the composition with the language model on a server."""
     chat = {"name": "openai", "options": {"model": _CHAT_MODEL}}
-    return _pipeline("track-then-choose-remote", {"grounder": "track-then-choose", "chat": chat})
+    return _pipeline("track-then-choose-remote", "track-then-choose", chat=chat)
 
 
 def track_then_choose_attributes() -> dict[str, Any]:
     """Return the composition without a language model."""
     name = "track-then-choose-attributes"
-    return _pipeline(name, {"grounder": name}) | {"max_turns": 1}
+    return _pipeline(name, name, max_turns=1)
 
 
-def _pipeline(name: str, parts: dict[str, Any]) -> dict[str, Any]:
+def _pipeline(name: str, grounder: str, **parts: Any) -> dict[str, Any]:
     # 16 frames a round and three rounds are those of AgentRVOS (arXiv 2603.23489).
     return {
         "name": name,
         "sampler": {"name": "uniform", "options": {"num_frames": 16}},
+        # The defaults, written out so that what the pipeline needs can be seen.
+        "grounder": {
+            "name": grounder,
+            "options": {"detector": "yolox", "propagator": "flow"},
+        },
         "segmenter": "cut",
         "propagator": "given-masks",
         "max_turns": 3,

@@ -38,7 +38,7 @@ class RoundState:
         """Return the state after the last round of an episode; None before the first one."""
         for move in reversed(episode.moves):
             if (kept := move.thought.details.get(STATE_KEY)) is not None:
-                values = {
+                values: dict[str, Any] = {
                     name: value if isinstance(value, bool) else tuple(value)
                     for name, value in kept.items()
                 }

@@ -9,7 +9,7 @@ from typing import Any
 from videoseg_r1.questions import ask_about, explain_unread
 
 from videoseg import ChatModel
-from videoseg.errors import GroundingParseError
+from videoseg.errors import ContextLengthError, GroundingParseError
 from videoseg.samplers import evenly_spaced
 from videoseg.text import format_list
 from videoseg.types import ChatReply, ImagePart, MessagePart, TextPart, VideoSource, time_label
@@ -94,6 +94,9 @@ class RoundAsker:
     ) -> RoundOutcome:
         """Ask for a verdict on each track; once more, with sampling, if it cannot be read.
 
+        Pictures that do not fit into the model's context are reduced: close views are left out,
+        and half of the frames, as often as needed.
+
         Args:
             video: The video.
             query: The user's sentence.
@@ -101,9 +104,12 @@ class RoundAsker:
             frames: The frames that the sampler chose.
             note: A sentence for this round.
             seed: Seed of the answers.
+
+        Raises:
+            ContextLengthError: If not even the fewest pictures fit.
         """
         shown = choose_shown_frames(tracks, frames, self._max_frames)
-        parts = self._make_parts(video, tracks, shown)
+        parts = self._make_parts(video, tracks, shown, close_views=self._close_views)
         objects = "\n".join(_describe_track(track, video) for track in tracks)
         question = self._prompt.fill(query=query, objects=objects, note=note)
         replies: list[str] = []
@@ -116,12 +122,23 @@ class RoundAsker:
         }
         num_tokens: int | None = None
         for attempt, temperature in enumerate((0.0, _RETRY_TEMPERATURE)):
-            reply = self._chat.chat(
-                ask_about(parts, question),
-                temperature=temperature,
-                max_tokens=self._max_tokens,
-                seed=seed + attempt,
-            )[0]
+            while True:
+                try:
+                    reply = self._chat.chat(
+                        ask_about(parts, question),
+                        temperature=temperature,
+                        max_tokens=self._max_tokens,
+                        seed=seed + attempt,
+                    )[0]
+                except ContextLengthError:
+                    fewer = choose_shown_frames(tracks, shown, max(1, len(shown) // 2))
+                    if len(fewer) >= len(shown):
+                        raise
+                    shown = fewer
+                    parts = self._make_parts(video, tracks, shown, close_views=False)
+                    record |= {"frames": list(shown), "is_shortened": True}
+                else:
+                    break
             replies.append(reply.text)
             if reply.num_tokens is not None:
                 num_tokens = (num_tokens or 0) + reply.num_tokens
@@ -143,10 +160,15 @@ class RoundAsker:
             raise GroundingParseError(reason, raw_text=reply.text) from error
 
     def _make_parts(
-        self, video: VideoSource, tracks: Sequence[Track], shown: Sequence[int]
+        self,
+        video: VideoSource,
+        tracks: Sequence[Track],
+        shown: Sequence[int],
+        *,
+        close_views: bool,
     ) -> list[MessagePart]:
         parts: list[MessagePart] = []
-        if self._close_views:
+        if close_views:
             for track in tracks:
                 mask = track.mask(track.clearest)
                 if mask is not None:
