@@ -98,7 +98,9 @@ def _drop_what_is_out_of_reach(session: Any, network: Any, index: int) -> None:
         for frame in [one for one in tracked if one < min(first_memory, first_pointer)]:
             del tracked[frame]
         # The closest conditioning frames are read whole, of all others only the pointer.
-        closest = sorted(conditioning)[-config.max_cond_frame_num :]
+        # A maximum of -1 stands for all.
+        most = config.max_cond_frame_num
+        closest = sorted(conditioning)[-most if most > 0 else 0 :]
         for frame, output in [*tracked.items(), *conditioning.items()]:
             if frame < first_memory and not (frame in conditioning and frame in closest):
                 _keep_pointer(output)

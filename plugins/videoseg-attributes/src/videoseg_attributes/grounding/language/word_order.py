@@ -2,8 +2,8 @@
 
 Every pair of neighbors must be one of the table: an article is not followed by "of", nor an
 object by a color. Rows of known words nearly always have a pair that is not. The table was made
-from the descriptions of the tests, the demo and the docs, and from grammars' order of adjectives;
-where it is in doubt it allows.
+from the descriptions of the tests, the demo and the docs, and from grammar; where it is in doubt
+it allows.
 """
 
 from __future__ import annotations
