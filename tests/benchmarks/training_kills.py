@@ -33,7 +33,7 @@ from videoseg_train import Checkpoints
 from videoseg_train.journal import read_lines
 
 KIND = "qwen3-vl"
-STEPS = 12
+STEPS = 16
 FILES = ("metrics.jsonl", "episodes.jsonl", "config.yaml")
 
 
@@ -73,7 +73,7 @@ def main() -> None:
         for number in range(1, options.kills + 1):
             child = forked.Process(target=train, args=(model, killed))
             child.start()
-            child.join(rng.uniform(0.05, 0.6) * seconds)
+            child.join(rng.uniform(0.05, 0.35) * seconds)
             if child.exitcode is not None:
                 assert child.exitcode == 0, "the run has failed"
                 print("the run is over")
