@@ -44,7 +44,7 @@ class Mose(SplitReader):
     """
 
     name = "mose"
-    splits = ("valid", "train")
+    splits: tuple[str, ...] = ("valid", "train")
     license = "CC BY-NC-SA 4.0"
     homepage = "https://henghuiding.github.io/MOSE/"
     submission: SubmissionFormat | None = SubmissionFormat(

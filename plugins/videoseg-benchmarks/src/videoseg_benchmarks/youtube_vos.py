@@ -97,10 +97,11 @@ class _YoutubeVos(SplitReader):
         videos = document.get("videos")
         if document and not isinstance(videos, dict):
             problems.add(path, 'has no object "videos"', fix=FILE_AGAIN)
+        entries = videos if isinstance(videos, dict) else {}
         found: dict[str, _Objects] = {}
-        for name in safe_names(path, videos if isinstance(videos, dict) else (), problems):
+        for name in safe_names(path, entries, problems):
             try:
-                found[name] = _objects(videos[name]["objects"])
+                found[name] = _objects(entries[name]["objects"])
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
                 problems.leave_out(path, f"{name[:80]}: {reason}", fix=FILE_AGAIN)
