@@ -73,7 +73,7 @@ class _YoutubeVos(SplitReader):
             has_every_mask(annotations / name, frames) for name, frames in named.items()
         )
         rate = _ALL_FPS if self._all_frames else _FPS
-        problems.note(f"the frames are {rate:g} of a second of video; state it with the scores")
+        problems.note(f"run on {rate:g} frames per second, which matters for the scores")
         return make_split(
             problems,
             protocol=protocol_named("youtube-vos"),
