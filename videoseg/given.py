@@ -221,7 +221,8 @@ class _Given:
         if (self.masks is None) == (self.prompts is None):
             raise ConfigError(
                 "given needs either masks, a folder of pictures of object ids, or prompts, a "
-                "JSON file or a list"
+                "JSON file or a list (on the command line -O grounder.masks=FOLDER or "
+                "-O grounder.prompts=FILE)"
             )
         if isinstance(self.masks, str | Path) and not expand_path(self.masks).is_dir():
             raise ConfigError(

@@ -285,7 +285,8 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
         return _Scored(left_out_record(sample, error))
     if truth is None:
         raise EvaluationError(
-            f"the truth of {job.split.name} is not public; upload the predictions to its server"
+            f"the truth of {job.split.name} is not public; check the predictions (--check, "
+            "check_submission) and upload them to its server"
         )
     names = job.split.frame_names(sample.video_id)
     problem, found = "", True

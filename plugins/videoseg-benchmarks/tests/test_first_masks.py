@@ -42,7 +42,7 @@ from videoseg.evaluation import score_predictions
 from videoseg.evaluation.sample import SampleRunner, score_masks
 from videoseg.masks import DAVIS_PALETTE
 from videoseg.propagation import SessionBase
-from videoseg.types import PropagatorCapabilities, Rle
+from videoseg.types import BoolArray, PropagatorCapabilities, Rle
 
 Draw = Callable[[str], Path]
 
@@ -127,7 +127,7 @@ class _StillSession(SessionBase):
 
     def propagate(self, frames):  # type: ignore[no-untyped-def]
         self._owner.runs.append(frames.direction)
-        held = {}
+        held: dict[int, BoolArray] = {}
         for index, _ in frames:
             held |= self.masks_on(index)
             yield index, dict(held)
@@ -290,7 +290,7 @@ def test_a_submission_to_mose_is_read_again_and_scores_one(draw: Draw, tmp_path:
     assert score_predictions(split, path).overall["j_and_f_dot"] == 1.0
 
 
-def broken(path: Path, folder: Path, change: Callable[[Path], None]) -> Path:
+def broken(path: Path, folder: Path, change: Callable[[Path], object]) -> Path:
     with zipfile.ZipFile(path) as archive:
         archive.extractall(folder)
     change(folder)
@@ -312,7 +312,7 @@ def test_everything_that_a_server_would_refuse_is_found(draw: Draw, tmp_path: Pa
     def save(image: Image.Image) -> Callable[[Path], None]:
         return lambda folder: image.save(folder / "bear/00003.png")
 
-    cases: Sequence[tuple[Callable[[Path], None], str]] = (
+    cases: Sequence[tuple[Callable[[Path], object], str]] = (
         (lambda folder: shutil.rmtree(folder / "cart"), "cart has none of the 12"),
         (lambda folder: (folder / "bear/00003.png").unlink(), "lacks 1 of 12 pictures: '00003'"),
         (lambda folder: save_ids(folder / "bear/x.png", vos_picture("bear", 0, {1: 1})), "x.png"),

@@ -6,7 +6,7 @@ import pytest
 from videoseg_synthetic import make_clip
 from videoseg_synthetic.palette import COLORS as DRAWN_COLORS
 from videoseg_synthetic.shapes import SHAPES as DRAWN_SHAPES
-from videoseg_tiny.chat import refuse_unknown_words
+from videoseg_tiny.chat import _refuse_unknown_words
 from videoseg_tiny.clips import KNOWN_KINDS
 from videoseg_tiny.vocabulary import COLORS, PIECES, SHAPES, find_unknown_words, is_query
 
@@ -16,7 +16,7 @@ from videoseg.types import Message, TextPart
 
 def refused(query):
     parts = (f"find {query}", "0.0 1.5 0 target 12", f"find {query}", "last")
-    return refuse_unknown_words([Message("user", tuple(map(TextPart, parts)))])
+    return _refuse_unknown_words([Message("user", tuple(map(TextPart, parts)))])
 
 
 @pytest.fixture(scope="module")

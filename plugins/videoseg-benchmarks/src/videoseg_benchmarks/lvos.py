@@ -121,10 +121,11 @@ class _Lvos(SplitReader):
         videos = document.get("videos")
         if document and not isinstance(videos, dict):
             problems.add(path, 'has no object "videos"', fix=FILE_AGAIN)
+        entries = videos if isinstance(videos, dict) else {}
         found: dict[str, dict[int, _Range]] = {}
-        for name in safe_names(path, videos if isinstance(videos, dict) else (), problems):
+        for name in safe_names(path, entries, problems):
             try:
-                found[name] = _ranges(videos[name]["objects"])
+                found[name] = _ranges(entries[name]["objects"])
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 reason = f"{name[:80]}: {_reason(error)}"
                 problems.leave_out(path, reason, fix=FILE_AGAIN)

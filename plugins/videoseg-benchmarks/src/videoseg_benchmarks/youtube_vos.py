@@ -73,7 +73,7 @@ class _YoutubeVos(SplitReader):
             has_every_mask(annotations / name, frames) for name, frames in named.items()
         )
         rate = _ALL_FPS if self._all_frames else _FPS
-        problems.note(f"the frames are {rate:g} of a second of video; state it with the scores")
+        problems.note(f"run on {rate:g} frames per second, which matters for the scores")
         return make_split(
             problems,
             protocol=protocol_named("youtube-vos"),
@@ -97,10 +97,11 @@ class _YoutubeVos(SplitReader):
         videos = document.get("videos")
         if document and not isinstance(videos, dict):
             problems.add(path, 'has no object "videos"', fix=FILE_AGAIN)
+        entries = videos if isinstance(videos, dict) else {}
         found: dict[str, _Objects] = {}
-        for name in safe_names(path, videos if isinstance(videos, dict) else (), problems):
+        for name in safe_names(path, entries, problems):
             try:
-                found[name] = _objects(videos[name]["objects"])
+                found[name] = _objects(entries[name]["objects"])
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
                 problems.leave_out(path, f"{name[:80]}: {reason}", fix=FILE_AGAIN)
