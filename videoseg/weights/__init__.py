@@ -9,6 +9,7 @@ from videoseg.weights.checkpoints import (
     code_problem,
     fit_weights,
     read_weights,
+    without_loading_bars,
 )
 from videoseg.weights.downloads import Download, download_weights, plan_downloads
 from videoseg.weights.formats import placeholder_problem, weights_problem
@@ -21,7 +22,6 @@ from videoseg.weights.published import (
     download_command,
     has_whole_weights,
     weights_folder,
-    without_loading_bars,
 )
 from videoseg.weights.transfer import file_sha256
 
