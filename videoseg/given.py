@@ -304,7 +304,7 @@ def _folder_of(root: Path, video: VideoSource) -> Path:
 
 def _frames_of(folder: Path, video: VideoSource) -> list[tuple[int, Path]]:
     """Return the pictures of a folder with the indices of their frames."""
-    from videoseg.results.export_formats import frame_names_of
+    from videoseg.results.exports import frame_names_of
 
     try:
         files = {file.stem: file for file in folder.iterdir() if file.suffix.lower() == ".png"}

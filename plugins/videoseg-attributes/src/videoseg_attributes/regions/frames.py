@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from videoseg_attributes.vision.optical_flow import (
 )
 from videoseg_attributes.vision.shots import Thumbnail, begins_shot, thumbnail
 
-__all__ = ["SurveyFrame", "choose_frames", "read_window", "survey_size"]
+__all__ = ["SurveyFrame", "choose_frames", "read_survey_frames", "read_window", "survey_size"]
 
 # Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
 _LONGEST_SIDE = 320  # pixels of the survey's grid
@@ -100,8 +101,31 @@ def read_window(
     Returns:
         The surveyed frames, and the frame indices at which a new shot begins, ascending.
     """
+    is_short = len(window) <= _DENSE_CUT_SEARCH
+    beside = _frames_beside(video, frames)
+    looks = _look_at_frames(video, window if is_short else None, beside)
+    cuts = _find_every_cut(window, looks) if is_short else _search_cuts(video, frames)
+    return _measure_all(frames, beside, looks), cuts
+
+
+def read_survey_frames(video: VideoSource, frames: Sequence[int]) -> list[SurveyFrame]:
+    """Read some frames and those beside them alone, and measure their motion.
+
+    Args:
+        video: The video.
+        frames: Frame indices, ascending.
+    """
+    beside = _frames_beside(video, frames)
+    return _measure_all(frames, beside, _look_at_frames(video, None, beside))
+
+
+_Beside: TypeAlias = Mapping[int, Sequence[tuple[int, int]]]
+"""For each surveyed frame the steps, 1 and -1, and the indices of the frames beside it."""
+
+
+def _frames_beside(video: VideoSource, frames: Sequence[int]) -> _Beside:
     last = video.num_frames
-    beside = {
+    return {
         index: [
             (step, index + step)
             for step in (1, -1)
@@ -109,14 +133,11 @@ def read_window(
         ]
         for index in frames
     }
-    wanted = {*frames, *(neighbor for pairs in beside.values() for _, neighbor in pairs)}
-    looks = _look_at_frames(video, window, wanted)
-    cuts = (
-        _find_every_cut(window, looks)
-        if len(window) <= _DENSE_CUT_SEARCH
-        else _search_cuts(video, frames)
-    )
 
+
+def _measure_all(
+    frames: Sequence[int], beside: _Beside, looks: Mapping[int, _Look]
+) -> list[SurveyFrame]:
     def measure(index: int) -> SurveyFrame:
         others = [
             (step, looks[neighbor].small)
@@ -125,7 +146,7 @@ def read_window(
         ]
         return _measure(index, looks[index].small, others)
 
-    return map_in_threads(measure, frames), cuts
+    return map_in_threads(measure, frames)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -136,8 +157,11 @@ class _Look:
     small: Frame
 
 
-def _look_at_frames(video: VideoSource, window: Window, wanted: set[int]) -> dict[int, _Look]:
-    """Return the looks at the wanted frames, and in a short window at all of its frames."""
+def _look_at_frames(
+    video: VideoSource, window: Window | None, beside: _Beside
+) -> dict[int, _Look]:
+    """Return looks at the surveyed frames and those beside them, and at all of a window."""
+    wanted = {*beside, *(neighbor for pairs in beside.values() for _, neighbor in pairs)}
 
     def look(item: tuple[int, Frame]) -> tuple[int, _Look]:
         index, frame = item
@@ -147,13 +171,11 @@ def _look_at_frames(video: VideoSource, window: Window, wanted: set[int]) -> dic
         return index, _Look(thumbnail(frame), small)
 
     def read() -> Iterator[tuple[int, Frame]]:
-        if len(window) <= _DENSE_CUT_SEARCH:
+        if window is not None:
             yield from video.iter_frames(window.start, window.stop)
-            outside = sorted(index for index in wanted if index not in window)
-        else:
-            outside = sorted(wanted)
-        for index in outside:
-            yield index, video[index]
+        for index in sorted(wanted):
+            if window is None or index not in window:
+                yield index, video[index]
 
     return dict(map_in_threads(look, read()))
 
