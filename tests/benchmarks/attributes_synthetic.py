@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from oracle import oracle_of_clip
 from videoseg_attributes.grounding import AttributesGrounder
 from videoseg_attributes.grounding.language import parse_query
+from videoseg_attributes.motion_sampler import MotionSampler
 from videoseg_synthetic import make_clip
 from videoseg_synthetic.questions import DIFFICULTIES
 
 from videoseg.pipeline import run_episode
-from videoseg.samplers import MotionSampler
 from videoseg.types import Box, Episode
 
 GOAL = 0.95
