@@ -9,14 +9,19 @@ from videoseg_tracks import TrackAttributesGrounder
 import videoseg as vs
 
 
-@pytest.fixture
-def pipe(clip):
+def make_pipe(clip, **options):
     grounder = TrackAttributesGrounder(
         detector=TruthDetector(clip, masks=True),
         propagator=TruthPropagator(clip),
         measured_frames=8,
+        **options,
     )
     return vs.Pipeline("uniform", grounder, "given-masks", segmenter="cut", max_turns=1)
+
+
+@pytest.fixture
+def pipe(clip):
+    return make_pipe(clip)
 
 
 def test_colors_choose_among_exact_tracks(clip, pipe):
@@ -35,9 +40,19 @@ def test_what_is_not_known_makes_a_guess_and_is_said(clip, pipe):
     assert result.warnings
 
 
-def test_a_color_that_nothing_has_is_absent(clip, pipe):
+def missing_color(clip):
     colors = {item.color for item in clip.objects}
-    missing = next(one for one in ("pink", "green", "orange", "purple") if one not in colors)
-    shape = clip.objects[0].shape
-    result = pipe(clip.video, f"the {missing} {shape}")
+    return next(one for one in ("pink", "green", "orange", "purple") if one not in colors)
+
+
+@pytest.mark.parametrize("has_noun", [True, False])
+def test_a_color_that_nothing_has_is_absent(clip, pipe, has_noun):
+    noun = clip.objects[0].shape if has_noun else "object"
+    result = pipe(clip.video, f"the {missing_color(clip)} {noun}")
     assert (result.status, result.found) == ("absent", False)
+
+
+def test_nothing_is_absent_where_not_everything_was_followed(clip):
+    result = make_pipe(clip, max_tracks=1)(clip.video, f"the {missing_color(clip)} object")
+    assert (result.status, result.found) == ("guessed", False)
+    assert any("max_tracks=1" in warning for warning in result.warnings)

@@ -37,7 +37,7 @@ class TrackAttributesGrounder:
     looks for, and ``videoseg_attributes.choose_tracks`` judges the tracks by name, color, size,
     place, motion, time, number and relations. A query without a noun that the detector knows is
     judged among everything that it knows. Takes one turn; status, judged and unjudged words are
-    those of ``choose_tracks``.
+    those of ``choose_tracks``, but nothing is ``absent`` where ``max_tracks`` left things out.
 
     Args:
         segmenter: Makes masks of the detector's boxes: that of the pipeline. None only if the
@@ -138,12 +138,16 @@ class TrackAttributesGrounder:
             details={**thought.details, "tracks": list_tracks(pool.tracks)},
         )
         warnings = [*choice.warnings]
-        if choice.reason and choice.status == "guessed":
+        status = choice.status
+        if status == "absent" and pool.num_left_out:
+            # What contradicts the query is not all that there is.
+            status = "guessed"
+        if choice.reason and status == "guessed":
             warnings.append(choice.reason)
         by_id = {track.track_id: track for track in pool.tracks}
         return make_answer(
             [by_id[track_id] for track_id in choice.track_ids],
-            status=choice.status,
+            status=status,
             thought=thought,
             answer=self._answer,
             warnings=[*warnings, *pool.warnings],

@@ -99,11 +99,8 @@ def _pipeline(name: str, grounder: str, **parts: Any) -> dict[str, Any]:
     return {
         "name": name,
         "sampler": {"name": "uniform", "options": {"num_frames": 16}},
-        # The defaults, written out so that what the pipeline needs can be seen.
-        "grounder": {
-            "name": grounder,
-            "options": {"detector": "yolox", "propagator": "flow"},
-        },
+        # The default, written out so that the weights that the pipeline needs can be seen.
+        "grounder": {"name": grounder, "options": {"detector": "yolox"}},
         "segmenter": "cut",
         "propagator": "given-masks",
         "max_turns": 3,
