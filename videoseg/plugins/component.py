@@ -279,7 +279,9 @@ class Component:
         if not self.weights:
             return ()
         try:
-            declared = tuple(_call(self.weights, options))
+            # It may be a generator, which runs here.
+            with foreign_code():
+                declared = tuple(_call(self.weights, options))
         except Exception as error:
             raise PluginLoadError(
                 f"{self.kind} {self.name!r} cannot say which weights it needs: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,16 +10,15 @@ from typing import Any
 
 import pluggy
 
-from videoseg._interruption import describe_error, foreign_code
+from videoseg._interruption import foreign_code
 from videoseg.errors import (
     ComponentNotFoundError,
     ConfigError,
     MissingDependencyError,
-    MissingWeightsError,
     PluginConflictError,
     PluginLoadError,
-    VideosegError,
 )
+from videoseg.plugins.building import call_factory, try_options
 from videoseg.plugins.command import Command, RegisteredCommand
 from videoseg.plugins.component import (
     KINDS,
@@ -41,7 +39,6 @@ from videoseg.plugins.loader import (
     read_declared,
 )
 from videoseg.plugins.options import Option, check_options, list_options
-from videoseg.stages import Closable
 from videoseg.text import shorten
 from videoseg.types.prompts import PropagatorCapabilities
 from videoseg.weights.published import PublishedWeights
@@ -50,8 +47,6 @@ __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 
 _logger = logging.getLogger(__name__)
 
-_CHECK = "check_options"
-_DOWNLOAD = "download"
 _IN_SESSION = "this session"
 
 
@@ -300,7 +295,7 @@ class Registry:
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options)
-        return (problems, "") if problems else _try(entry, self.factory(entry), converted)
+        return (problems, "") if problems else try_options(entry, self.factory(entry), converted)
 
     def build(
         self,
@@ -335,7 +330,7 @@ class Registry:
             supplied[needed] = value
         if problems:
             raise ConfigError(problems)
-        return _call_factory(entry.label, self.factory(entry), {**converted, **supplied})
+        return call_factory(entry.label, self.factory(entry), {**converted, **supplied})
 
     def _checked(
         self, entry: RegisteredComponent, options: Mapping[str, Any]
@@ -408,31 +403,6 @@ class Registry:
         self._failures.append(failure)
 
 
-def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """Call what builds a component; what it raises names the component.
-
-    Args:
-        label: What the component is called in messages, such as ``sampler 'every'``.
-        factory: The class or function that builds it.
-        arguments: Its keyword arguments.
-
-    Raises:
-        ConfigError: If it refuses its options.
-        PluginLoadError: If it fails otherwise.
-    """
-    try:
-        with foreign_code():
-            return factory(**arguments)
-    except (VideosegError, MemoryError):
-        raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{label} cannot be built with {_list_arguments(arguments)}: {describe_error(error)}"
-        ) from error
-    except Exception as error:
-        raise PluginLoadError(f"{label} cannot be built: {describe_error(error)}") from error
-
-
 def _used(value: object) -> tuple[str, Mapping[str, Any]] | None:
     """Return the name and the options of a component that is given as an option."""
     if isinstance(value, str):
@@ -442,59 +412,6 @@ def _used(value: object) -> tuple[str, Mapping[str, Any]] | None:
     else:
         name, options = getattr(value, "name", None), getattr(value, "options", None)
     return (name, options) if isinstance(name, str) and isinstance(options, Mapping) else None
-
-
-def _try(
-    entry: RegisteredComponent, factory: Callable[..., Any], options: Mapping[str, Any]
-) -> tuple[list[str], str]:
-    """Return the problems that a constructor finds in its options, and which weights it misses.
-
-    Args:
-        entry: The component; a placeholder stands in for each stage that it uses.
-        factory: The class or function that builds it.
-        options: Its options, converted to their types.
-    """
-    name, label = entry.component.name, entry.label
-    arguments: dict[str, Any] = dict(options)
-    if arguments.get(_DOWNLOAD) is True:
-        arguments[_DOWNLOAD] = False
-    check = inspect.getattr_static(factory, _CHECK, None)
-    try:
-        if isinstance(check, staticmethod):
-            _call_factory(label, check.__func__, arguments)
-            return [], ""
-        stand_ins = dict.fromkeys(entry.component.uses, _StandIn())
-        built = _call_factory(label, factory, {**arguments, **stand_ins})
-    except MissingWeightsError as error:
-        return [], str(error)
-    except ConfigError as error:
-        return [text if name in text else f"{label}: {text}" for text in error.problems], ""
-    except VideosegError as error:
-        return [str(error)], ""
-    _discard(built)
-    return [], ""
-
-
-class _StandIn:
-    """A placeholder for another stage that a constructor keeps for later."""
-
-    def chat(self, *_arguments: Any, **_keywords: Any) -> Any:
-        raise ConfigError("a constructor must not ask a chat model")
-
-
-def _discard(built: object) -> None:
-    try:
-        with foreign_code():
-            if isinstance(built, Closable):
-                built.close()
-    except Exception:
-        # It was never used; a run that uses it reports this.
-        return
-
-
-def _list_arguments(arguments: Mapping[str, Any]) -> str:
-    options = [f"{name}={shorten(value, 40)}" for name, value in [*arguments.items()][:10]]
-    return ", ".join(options) or "its defaults"
 
 
 def _describe_conflict(entries: Sequence[RegisteredComponent | RegisteredCommand]) -> str:

@@ -185,7 +185,8 @@ def _receive_all(
         # An attempt that brought something is a good sign.
         failures = 1 if partial.size > before else failures + 1
         if failures > len(pauses):
-            kept = f"{format_bytes(partial.size)} are kept, and the same command goes on there. "
+            size = format_bytes(partial.size)
+            kept = f"{size} are kept, and the same command goes on from there. "
             raise DownloadError(
                 f"{file.url} could not be fetched: {reason}. {kept if partial.size else ''}"
                 f"{_by_hand(file, partial.target)}"
@@ -326,7 +327,8 @@ class _Partial:
 
     def put_in_place(self) -> None:
         """Give the file its name."""
-        with self.path.open("rb") as file:
+        # Open for writing, as some systems flush only then.
+        with self.path.open("r+b") as file:
             os.fsync(file.fileno())
         self.path.replace(self.target)
         self.remove()

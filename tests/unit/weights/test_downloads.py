@@ -81,7 +81,7 @@ def test_a_cut_connection_is_taken_up_where_it_ended(server, folder, has_hash):
 def test_half_a_download_waits_for_the_next_command(server, folder):
     server.cuts = [200_000, 0, 0]
     message = refused(pinned(server))
-    assert "200 kB are kept, and the same command goes on there" in message
+    assert "200 kB are kept, and the same command goes on from there" in message
     assert "connection ended after" in message
     assert left_in(folder) == [".weights.bin.partial", ".weights.bin.partial.json"]
     server.cuts = []
