@@ -93,6 +93,7 @@ CHAT_TEMPLATE = (
 _WORDS_AND_SIGNS = re.compile(
     r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+\.\d{2,}|[^\w\s.,;:!?'\"()\[\]{}<>%/|&*-]"
 )
+_SIGNS_OF_CODE = re.compile(r"[\[\]{}<>=_;/\\|*]")
 _PIECE = "|".join(re.escape(piece) for piece in sorted(PIECES, key=len, reverse=True))
 # Words and numbers first, so that their space is not taken for a piece.
 _TOKEN = rf" ?[a-z]+| ?[0-9]+(?:\.[0-9])?|{_PIECE}|."
@@ -173,7 +174,8 @@ def is_query(text: str) -> bool:
     sayings = (COLORS, SHAPES, (*_SIZES, *_ENDS, "furthest"), PLACES)
     counts = [sum(words.count(word) for word in saying) for saying in sayings]
     return (
-        0 < len(words) <= _MOST_QUERY_WORDS
+        not _SIGNS_OF_CODE.search(text)
+        and 0 < len(words) <= _MOST_QUERY_WORDS
         and sum(counts) > 0
         and max(counts) == 1
         and {*words} <= {*COLORS, *SHAPES, *PLACES, *_QUERY_WORDS}
