@@ -43,6 +43,11 @@ PromptKind: TypeAlias = Literal["masks", "boxes", "points"]
 
 _KINDS = ("masks", "boxes", "points")
 
+_NEEDS = (
+    "given needs either masks, a folder of pictures of object ids, or prompts, a JSON file or a "
+    "list (on the command line -O grounder.masks=FOLDER or -O grounder.prompts=FILE)"
+)
+
 
 class GivenSampler:
     """The frames for which objects are given, the first of them as the keyframe.
@@ -104,8 +109,8 @@ class GivenGrounder:
             the first one.
 
     Raises:
-        ConfigError: If neither or both are given, an option is not allowed, or a file cannot be
-            read.
+        ConfigError: If both are given, an option is not allowed, or a file cannot be read; with
+            neither, when it is asked.
 
     Example:
         >>> picture = np.zeros((24, 32), np.uint8)
@@ -127,7 +132,8 @@ class GivenGrounder:
     ) -> None:
         if give not in _KINDS:
             raise ConfigError(f"give must be one of {', '.join(_KINDS)}, got {shorten(give)}")
-        self._given = _Given(masks, prompts)
+        # Without either it can be part of a pipeline that is given prompts, as by a benchmark.
+        self._given = None if masks is None and prompts is None else _Given(masks, prompts)
         self._give: PromptKind = give
         self._every_mask = every_mask
 
@@ -140,8 +146,10 @@ class GivenGrounder:
         """Answer with what is given for the video.
 
         Raises:
-            ConfigError: If it does not fit the video.
+            ConfigError: If nothing is given, or it does not fit the video.
         """
+        if self._given is None:
+            raise ConfigError(_NEEDS)
         given = self._given.of(episode.video, every_mask=self._every_mask)
         window = episode.selection.window if episode.selections else None
         kept = [prompt for prompt in given if window is None or prompt.frame in window]
@@ -219,11 +227,7 @@ class _Given:
 
     def __post_init__(self) -> None:
         if (self.masks is None) == (self.prompts is None):
-            raise ConfigError(
-                "given needs either masks, a folder of pictures of object ids, or prompts, a "
-                "JSON file or a list (on the command line -O grounder.masks=FOLDER or "
-                "-O grounder.prompts=FILE)"
-            )
+            raise ConfigError(_NEEDS)
         if isinstance(self.masks, str | Path) and not expand_path(self.masks).is_dir():
             raise ConfigError(
                 f"masks must be a folder of pictures of object ids, and {self.masks} is none; "

@@ -475,12 +475,17 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {
     "refcocog": ("refcocog", Layout(refcoco_writer("refcocog", "refs(umd).p"), num_samples=6)),
     "grefcoco": ("grefcoco", Layout(write_grefcoco, num_samples=6)),
     "reasonseg": ("reasonseg", Layout(write_reasonseg, num_samples=2)),
+}
+"""Every drawn layout: the benchmark's name, and how it is written and opened."""
+
+ALL_LAYOUTS: dict[str, tuple[str, Layout]] = {
+    **LAYOUTS,
     **{
         key: (name, Layout(write, split, num_samples=2))
         for key, (name, write, split) in VOS_LAYOUTS.items()
     },
 }
-"""Every drawn layout: the benchmark's name, and how it is written and opened."""
+"""The same, and those whose first masks are given, which have other videos."""
 
 
 def reader_registry() -> Registry:
@@ -492,7 +497,7 @@ def open_layout(
     key: str, root: Path, *, options: Mapping[str, Any] | None = None, **further: Any
 ) -> BenchmarkSplit:
     """Open a drawn benchmark, with further arguments of ``open_benchmark``."""
-    name, layout = LAYOUTS[key]
+    name, layout = ALL_LAYOUTS[key]
     options = {**layout.options, **(options or {})}
     return open_benchmark(
         name, root, layout.split, options=options, registry=reader_registry(), **further

@@ -135,13 +135,14 @@ def test_files_that_are_wrong_say_where(video, tmp_path, document, message):
 def test_what_cannot_be_meant_is_refused(video, tmp_path):
     folder = write(tmp_path / "masks", {0: picture(1)}, names="frame-{}")
     for options, message in (
-        ({}, "needs either masks"),
         ({"masks": folder, "prompts": []}, "needs either masks"),
         ({"masks": tmp_path / "none"}, "must be a folder"),
         ({"masks": folder, "give": "circles"}, "give must be one of"),
     ):
         with pytest.raises(ConfigError, match=message):
             GivenGrounder(**options)
+    with pytest.raises(ConfigError, match="needs either masks"):
+        GivenGrounder().step(Episode(video, "it"))
     for masks, message in (
         (folder, "neither the name nor the index of a frame"),
         (write(tmp_path / "late", {99: picture(1)}), "neither the name nor the index"),

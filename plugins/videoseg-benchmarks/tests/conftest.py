@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawn_benchmarks import LAYOUTS, open_layout
+from drawn_benchmarks import ALL_LAYOUTS, open_layout
 from real_clips import real_clips
 
 from videoseg.benchmarks import BenchmarkSplit
@@ -21,7 +21,7 @@ def draw(tmp_path: Path) -> Callable[[str], Path]:
     def write(key: str) -> Path:
         folder = tmp_path / key
         folder.mkdir()
-        LAYOUTS[key][1].write(folder)
+        ALL_LAYOUTS[key][1].write(folder)
         return folder
 
     return write

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import videoseg_benchmarks
-from drawn_benchmarks import LAYOUTS, reader_registry
+from drawn_benchmarks import ALL_LAYOUTS, reader_registry
 
 from videoseg.benchmarks import Benchmark, build_benchmark
 from videoseg.testing import BenchmarkContract
@@ -16,11 +16,11 @@ REGISTRY = reader_registry()
 
 
 def test_every_benchmark_is_drawn() -> None:
-    assert {name for name, _ in LAYOUTS.values()} == set(REGISTRY.names("benchmark"))
+    assert {name for name, _ in ALL_LAYOUTS.values()} == set(REGISTRY.names("benchmark"))
 
 
 def test_every_reader_can_be_imported_from_the_package() -> None:
-    found = {type(build_benchmark(name, registry=REGISTRY)) for name, _ in LAYOUTS.values()}
+    found = {type(build_benchmark(name, registry=REGISTRY)) for name, _ in ALL_LAYOUTS.values()}
     assert found == {getattr(videoseg_benchmarks, name) for name in videoseg_benchmarks.__all__}
 
 
@@ -31,17 +31,17 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def draw(key: str) -> Path:
         if key not in folders:
             folders[key] = tmp_path_factory.mktemp(key)
-            LAYOUTS[key][1].write(folders[key])
+            ALL_LAYOUTS[key][1].write(folders[key])
         return folders[key]
 
     return draw
 
 
-@pytest.mark.parametrize("key", sorted(LAYOUTS))
+@pytest.mark.parametrize("key", sorted(ALL_LAYOUTS))
 class TestPublishedBenchmarks(BenchmarkContract):
     @pytest.fixture(autouse=True)
     def _drawn(self, key: str, drawn: Callable[[str], Path]) -> None:
-        self.benchmark_name, self.layout = LAYOUTS[key]
+        self.benchmark_name, self.layout = ALL_LAYOUTS[key]
         self.split = self.layout.split  # type: ignore[misc]
         self.folder = drawn(key)
 

@@ -97,6 +97,14 @@ def test_masks_that_are_given_are_those_of_the_pictures(draw: Draw) -> None:
         assert prompt.mask == Rle.encode(vos_mask("cart", drawn, prompt.frame))
 
 
+@pytest.mark.parametrize("key", ["lvos-v2", "mosev2", "sa-v", "vost", "youtube-vos-2019"])
+def test_without_a_check_of_the_pictures_the_same_is_given(key: str, draw: Draw) -> None:
+    root = draw(key)
+    split = open_layout(key, root, check_pictures=False)
+    assert split.samples == opened(key, root).samples
+    assert split.video("bear").size == (120, 168)
+
+
 @pytest.mark.parametrize(
     "key", ["davis-2017-test-dev", "mose", "mosev2-hidden", "youtube-vos-2018"]
 )

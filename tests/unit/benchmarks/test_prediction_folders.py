@@ -322,7 +322,7 @@ def test_what_holds_no_predictions_is_refused(tmp_path: Path) -> None:
         PredictionFolder(tmp_path / "file.txt")
     with pytest.raises(EvaluationError, match=r"none.json: is missing"):
         PredictionFolder(tmp_path / "none.json")
-    with pytest.raises(ConfigError, match="auto, masks, ids, coco"):
+    with pytest.raises(ConfigError, match="auto, masks, ids, objects, coco"):
         PredictionFolder(tmp_path, layout="tiff")  # type: ignore[arg-type]
 
 
