@@ -268,11 +268,11 @@ class AskingSession(SessionBase):
             answer = self._ask(index, window=window, reason=reason)
             here, further = self._masks_of(state, answer, index)
             settled, outcome = self._settle(state, index, frame, masks, doubts, here)
-            if not here:
+            if not settled:
                 outcome = self._expect(state, doubts, further) or outcome
         # What was propagated so far must not be lost by a chat model that fails.
         except Exception as error:
-            outcome = f"asking failed ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+            outcome = f"asking failed ({_describe(error)})"
         for object_id in doubts:
             waited = state.waiting.get(object_id)
             patience = self._settings.patience
@@ -298,7 +298,7 @@ class AskingSession(SessionBase):
     def _masks_of(
         self, state: _State, answer: Grounding, index: int
     ) -> tuple[list[BoolArray], list[tuple[int, BoolArray]]]:
-        """Return the masks of an answer's objects on a frame, and those only seen further on."""
+        """Return the masks of an answer's objects on a frame, and where they are further on."""
         here: list[BoolArray] = []
         further: list[tuple[int, BoolArray]] = []
         for object_id in answer.object_ids:
@@ -310,10 +310,7 @@ class AskingSession(SessionBase):
             if not takes_prompt(prompt, self.capabilities):
                 continue
             if prompt.frame <= index or self.capabilities.backward:
-                mask = self._carry(prompt, index)
-                if mask.any():
-                    here.append(mask)
-                    continue
+                here.append(self._carry(prompt, index))
             if state.is_ahead(prompt.frame, index):
                 given = prompt.mask
                 mask = self._carry(prompt, prompt.frame) if given is None else given.decode()
@@ -349,10 +346,18 @@ class AskingSession(SessionBase):
             del state.coming[object_id]
             watch, tracked = state.watches[object_id], masks[object_id]
             is_better = watch.likeness(frame, mask) >= watch.likeness(frame, tracked)
-            if iou(tracked, mask) < _CONFIRMED and is_better:
-                masks[object_id] = self._begin_anew(state, index, object_id, mask)
-                self._mend(state, index, object_id, masks[object_id])
-            settled.add(object_id)
+            try:
+                if iou(tracked, mask) < _CONFIRMED:
+                    if not is_better:
+                        continue
+                    masks[object_id] = self._begin_anew(state, index, object_id, mask)
+                    self._mend(state, index, object_id, masks[object_id])
+                settled.add(object_id)
+            # As where it is asked: what was propagated so far must not be lost.
+            except Exception as error:
+                self._asked.append(
+                    f"frame {index}: object {object_id} was not taken up ({_describe(error)})"
+                )
         return settled
 
     def _carry(self, prompt: Prompt, index: int) -> BoolArray:
@@ -489,3 +494,7 @@ class AskingSession(SessionBase):
             close()
         if carrier.session is not self._inner:
             carrier.session.close()
+
+
+def _describe(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
