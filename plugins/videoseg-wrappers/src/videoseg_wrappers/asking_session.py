@@ -346,12 +346,12 @@ class AskingSession(SessionBase):
             del state.coming[object_id]
             watch, tracked = state.watches[object_id], masks[object_id]
             is_better = watch.likeness(frame, mask) >= watch.likeness(frame, tracked)
+            # One that the propagator has found by itself is watched as before.
+            if iou(tracked, mask) >= _CONFIRMED or not is_better:
+                continue
             try:
-                if iou(tracked, mask) < _CONFIRMED:
-                    if not is_better:
-                        continue
-                    masks[object_id] = self._begin_anew(state, index, object_id, mask)
-                    self._mend(state, index, object_id, masks[object_id])
+                masks[object_id] = self._begin_anew(state, index, object_id, mask)
+                self._mend(state, index, object_id, masks[object_id])
                 settled.add(object_id)
             # As where it is asked: what was propagated so far must not be lost.
             except Exception as error:
