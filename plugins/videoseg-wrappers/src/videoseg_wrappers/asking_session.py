@@ -246,9 +246,9 @@ class AskingSession(SessionBase):
 
     def _is_due(self, state: _State, index: int, object_id: int) -> bool:
         waiting = state.waiting.get(object_id)
-        if waiting is None or object_id in state.coming:
-            return waiting is None
-        return abs(index - waiting.index) >= waiting.patience
+        if object_id in state.coming:
+            return False
+        return waiting is None or abs(index - waiting.index) >= waiting.patience
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -346,8 +346,9 @@ class AskingSession(SessionBase):
             del state.coming[object_id]
             watch, tracked = state.watches[object_id], masks[object_id]
             is_better = watch.likeness(frame, mask) >= watch.likeness(frame, tracked)
-            # One that the propagator has found by itself is watched as before.
             if iou(tracked, mask) >= _CONFIRMED or not is_better:
+                # The propagator has found it by itself; it is watched as before.
+                state.waiting.pop(object_id, None)
                 continue
             try:
                 masks[object_id] = self._begin_anew(state, index, object_id, mask)
