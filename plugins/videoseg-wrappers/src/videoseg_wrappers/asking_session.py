@@ -19,8 +19,7 @@ from videoseg_wrappers.doubt import Doubt, ObjectWatch, Thresholds
 __all__ = ["AskingSession", "Budget", "Settings"]
 
 _CONFIRMED = 0.5
-"""IoU from which an answer and the tracked mask are the same object: the usual threshold of
-detection benchmarks (PASCAL VOC)."""
+"""IoU from which an answer and the tracked mask are the same object (as PASCAL VOC counts)."""
 
 _SAME_OBJECT = 0.5
 """IoU from which an answer shows another object, which is not in doubt."""
