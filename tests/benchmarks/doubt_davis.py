@@ -150,7 +150,7 @@ def score(result: vs.Segmentation, truth: np.ndarray) -> float:
     return 50 * float(region_j(masks, truth).mean() + boundary_f(masks, truth).mean())
 
 
-def print_gains(davis: Path, names: list[str], lines: int, propagator: str) -> None:
+def print_gains(davis: Path, names: list[str], lines: int, propagator: str, only: str) -> None:
     """Print J&F without and with asking, as the clips are and with an occlusion."""
     print(f"{'clip':<14}{'case':<10}{'alone':>8}{'on-doubt':>10}{'asks':>6}{'s alone':>9}{'s':>7}")
     sums: dict[str, list[tuple[float, float]]] = {}
@@ -159,6 +159,8 @@ def print_gains(davis: Path, names: list[str], lines: int, propagator: str) -> N
         third = len(clean[0]) // 3
         cases = {"as it is": clean, "hidden": hide(*clean, third, third + 8)}
         for case, (frames, masks) in cases.items():
+            if only not in ("", case):
+                continue
             video = vs.Video.from_frames(frames, fps=24, name=name)
             scores, seconds, asks = [], [], 0
             for wrapped in (False, True):
@@ -190,6 +192,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="*")
     parser.add_argument("--measures", action="store_true")
     parser.add_argument("--lines", type=int, default=240, help="the shorter side in pixels")
+    parser.add_argument("--case", default="", help="'as it is' or 'hidden'; by default both")
     parser.add_argument("--propagator", default="flow")
     options = parser.parse_args()
     folder = options.davis / "JPEGImages/480p"
@@ -197,7 +200,7 @@ def main() -> None:
     if options.measures:
         print_measures(options.davis, names, options.lines)
     else:
-        print_gains(options.davis, names, options.lines, options.propagator)
+        print_gains(options.davis, names, options.lines, options.propagator, options.case)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ from videoseg_wrappers.doubt import Doubt, ObjectWatch, Thresholds
 __all__ = ["AskingSession", "Budget", "Settings"]
 
 _CONFIRMED = 0.5
-"""IoU from which an answer and the tracked mask are the same object: the usual threshold of
-detection benchmarks (PASCAL VOC)."""
+"""IoU from which an answer and the tracked mask are the same object (as PASCAL VOC counts)."""
 
 _SAME_OBJECT = 0.5
 """IoU from which an answer shows another object, which is not in doubt."""
@@ -246,9 +245,9 @@ class AskingSession(SessionBase):
 
     def _is_due(self, state: _State, index: int, object_id: int) -> bool:
         waiting = state.waiting.get(object_id)
-        if waiting is None or object_id in state.coming:
-            return waiting is None
-        return abs(index - waiting.index) >= waiting.patience
+        if object_id in state.coming:
+            return False
+        return waiting is None or abs(index - waiting.index) >= waiting.patience
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -268,11 +267,11 @@ class AskingSession(SessionBase):
             answer = self._ask(index, window=window, reason=reason)
             here, further = self._masks_of(state, answer, index)
             settled, outcome = self._settle(state, index, frame, masks, doubts, here)
-            if not here:
+            if not settled:
                 outcome = self._expect(state, doubts, further) or outcome
         # What was propagated so far must not be lost by a chat model that fails.
         except Exception as error:
-            outcome = f"asking failed ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+            outcome = f"asking failed ({_describe(error)})"
         for object_id in doubts:
             waited = state.waiting.get(object_id)
             patience = self._settings.patience
@@ -298,7 +297,7 @@ class AskingSession(SessionBase):
     def _masks_of(
         self, state: _State, answer: Grounding, index: int
     ) -> tuple[list[BoolArray], list[tuple[int, BoolArray]]]:
-        """Return the masks of an answer's objects on a frame, and those only seen further on."""
+        """Return the masks of an answer's objects on a frame, and where they are further on."""
         here: list[BoolArray] = []
         further: list[tuple[int, BoolArray]] = []
         for object_id in answer.object_ids:
@@ -310,10 +309,7 @@ class AskingSession(SessionBase):
             if not takes_prompt(prompt, self.capabilities):
                 continue
             if prompt.frame <= index or self.capabilities.backward:
-                mask = self._carry(prompt, index)
-                if mask.any():
-                    here.append(mask)
-                    continue
+                here.append(self._carry(prompt, index))
             if state.is_ahead(prompt.frame, index):
                 given = prompt.mask
                 mask = self._carry(prompt, prompt.frame) if given is None else given.decode()
@@ -349,10 +345,19 @@ class AskingSession(SessionBase):
             del state.coming[object_id]
             watch, tracked = state.watches[object_id], masks[object_id]
             is_better = watch.likeness(frame, mask) >= watch.likeness(frame, tracked)
-            if iou(tracked, mask) < _CONFIRMED and is_better:
+            if iou(tracked, mask) >= _CONFIRMED or not is_better:
+                # The propagator has found it by itself; it is watched as before.
+                state.waiting.pop(object_id, None)
+                continue
+            try:
                 masks[object_id] = self._begin_anew(state, index, object_id, mask)
                 self._mend(state, index, object_id, masks[object_id])
-            settled.add(object_id)
+                settled.add(object_id)
+            # As where it is asked: what was propagated so far must not be lost.
+            except Exception as error:
+                self._asked.append(
+                    f"frame {index}: object {object_id} was not taken up ({_describe(error)})"
+                )
         return settled
 
     def _carry(self, prompt: Prompt, index: int) -> BoolArray:
@@ -489,3 +494,7 @@ class AskingSession(SessionBase):
             close()
         if carrier.session is not self._inner:
             carrier.session.close()
+
+
+def _describe(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
