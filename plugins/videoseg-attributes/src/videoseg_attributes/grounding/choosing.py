@@ -33,7 +33,6 @@ from videoseg_attributes.grounding.language.nouns import is_wide, singular_of
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.named_tracks import NamedTrack, measure_tracks
 from videoseg_attributes.grounding.reference_resolution import (
-    ACCEPTED,
     Choice,
     Resolution,
     Resolver,
@@ -47,6 +46,7 @@ __all__ = ["TrackChoice", "choose_among", "choose_tracks", "read_query"]
 _CONTRADICTED = 0.15  # score of the best track on every part: below, nothing can be meant
 _LEAST_NAME = 0.4  # verdict on a name from which a track may be meant at all
 _SURE = 0.5  # score of a name from which a track is surely that
+_COMPARABLE = 0.7  # of the best score of a name: it may as well be that one
 _ALIKE = 0.5  # of the best score of a name: these may be things of the same kind
 _FITS, _LEAST_HINT = 0.3, 0.1  # score from which it fits; below, it is not even a hint
 _LONGEST_UNSEEN = 1.0  # seconds that a thing may show between frames that were looked at
@@ -376,16 +376,18 @@ class _Judge:
         every = Resolver(self.candidates, Contacts(frozenset())).resolve(
             replace(target, number=Number(None), alternatives=())
         )
-        called = {
-            self.tracks[choice.candidate.candidate_id].called
-            for choice in every.choices
-            if score_name(choice.candidate, names[0]).score >= ACCEPTED
-        }
+        scores = [choice.candidate.names.get(noun, 0.0) for choice in every.choices]
+        fitting = [
+            choice.candidate
+            for choice, score in zip(every.choices, scores, strict=True)
+            if score >= _COMPARABLE * max(scores)
+        ]
+        called = {self.tracks[candidate.candidate_id].called for candidate in fitting}
         others = sorted(word for word in called if word and singular_of(noun) != word)
-        if len(every.choices) <= target.number.count or not others:
+        if len(fitting) <= target.number.count or not others:
             return ""
         return (
-            f'"{noun}" was judged only as "{" or ".join(others)}", and {len(every.choices)} of '
+            f'"{noun}" was judged only as "{" or ".join(others)}", and {len(fitting)} of '
             "these fit; say more about the one that is meant, such as its color or place"
         )
 
