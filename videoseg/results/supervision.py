@@ -34,7 +34,7 @@ def to_supervision(segmentation: Segmentation, frame: int) -> Detections:
         FrameNotFoundError: If there is no such frame.
         MissingDependencyError: If supervision is not installed.
     """
-    detections = _require_supervision().Detections
+    detections: type[Detections] = _require_supervision().Detections
     count = segmentation.video.num_frames
     frame = whole_number(frame, "the index of a frame")
     if not -count <= frame < count:
