@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from videoseg.benchmarks.types import LeftOut
 from videoseg.errors import EvaluationError
 from videoseg.files import read_bytes
-from videoseg.files.reading import MAX_BYTES
+from videoseg.files.reading import MAX_BYTES, is_plain_name
 from videoseg.text import parse_json, printable, shorten_text
 
 __all__ = [
@@ -175,25 +175,6 @@ def unreadable(
 
 def _line(place: str, what: str, fix: str) -> str:
     return f"{printable(place)}: {shorten_text(printable(what), _MAX_LINE)}; {fix}"
-
-
-# File systems take 255 bytes for one name, and a written frame adds an ending.
-_MAX_NAME_BYTES = 240
-
-
-def is_plain_name(name: object) -> bool:
-    """Return whether a name can be that of a single file or folder inside its folder."""
-    return (
-        isinstance(name, str)
-        and name not in {"", ".", ".."}
-        and "/" not in name
-        and "\\" not in name
-        and name.isprintable()
-        and name == name.strip()
-        # A drive or a stream on Windows.
-        and ":" not in name
-        and len(name.encode("utf-8", "replace")) <= _MAX_NAME_BYTES
-    )
 
 
 def is_safe_id(video_id: object) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 __all__ = [
     "check_regular_file",
     "expand_path",
+    "is_plain_name",
     "read_bytes",
     "read_text",
     "shorten_name",
@@ -113,3 +114,22 @@ def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", os.fspath(path))
     if kind := _KINDS.get(stat.S_IFMT(mode)):
         raise OSError(errno.EINVAL, f"is {kind}, not a regular file", os.fspath(path))
+
+
+# File systems take 255 bytes for one name, and a written frame adds an ending.
+_MAX_NAME_BYTES = 240
+
+
+def is_plain_name(name: object) -> bool:
+    """Return whether a name can be that of a single file or folder inside its folder."""
+    return (
+        isinstance(name, str)
+        and name not in {"", ".", ".."}
+        and "/" not in name
+        and "\\" not in name
+        and name.isprintable()
+        and name == name.strip()
+        # A drive or a stream on Windows.
+        and ":" not in name
+        and len(name.encode("utf-8", "replace")) <= _MAX_NAME_BYTES
+    )

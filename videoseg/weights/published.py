@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from videoseg.errors import ConfigError
 from videoseg.files import read_bytes
+from videoseg.files.reading import is_plain_name
 from videoseg.text import parse_json
 
 __all__ = [
@@ -86,7 +87,7 @@ class WeightsFile:
         terms: What has to be agreed to before it is fetched, if anything.
 
     Raises:
-        ConfigError: If the address or the hash has another form.
+        ConfigError: If the address or the hash has another form, or folder or name lead elsewhere.
     """
 
     url: str
@@ -98,10 +99,23 @@ class WeightsFile:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or not self.name:
+        if "@" in parts.netloc:
+            raise ConfigError(
+                f"the address of weights at {parts.hostname} has a user name or a password, which "
+                "messages would tell; give one that anyone may fetch"
+            )
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or not self.url.isprintable()
+            or not is_plain_name(self.name)
+        ):
             raise ConfigError(
                 f"weights need the address of a file (https://...), got {self.url!r}"
             )
+        _check_folder(self.folder)
+        if self.num_bytes < 0:
+            raise ConfigError(f"num_bytes of {self.name} must be at least 0, got {self.num_bytes}")
         if self.sha256 and not _SHA256.fullmatch(self.sha256):
             raise ConfigError(
                 f"sha256 of {self.name} must be 64 digits in lower-case hexadecimal, got "
@@ -213,6 +227,9 @@ class ModelScopeModel:
         num_bytes: About how large it is; 0 if unknown. ModelScope says it before a download.
         license: The license of the weights.
         terms: What has to be agreed to before they are fetched, if anything.
+
+    Raises:
+        ConfigError: If the model or the folder has another form.
     """
 
     model: str
@@ -220,6 +237,13 @@ class ModelScopeModel:
     num_bytes: int = 0
     license: str = ""
     terms: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(map(is_plain_name, self.model.split("/"))):
+            raise ConfigError(
+                f"a model on ModelScope has a name such as 'owner/model', got {self.model!r}"
+            )
+        _check_folder(self.folder)
 
     @property
     def name(self) -> str:
@@ -273,6 +297,14 @@ class RandomWeights:
 
 PublishedWeights: TypeAlias = WeightsFile | HubModel | ModelScopeModel | RandomWeights
 """What a component declares: a file, a model on a hub, or that it works without weights."""
+
+
+def _check_folder(folder: str) -> None:
+    if not all(map(is_plain_name, folder.split("/"))):
+        raise ConfigError(
+            "the folder of weights must be a name such as 'xmem', or names joined by '/', got "
+            f"{folder!r}"
+        )
 
 
 def has_whole_weights(folder: Path) -> bool:

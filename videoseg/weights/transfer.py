@@ -40,7 +40,11 @@ _PAUSES = (1.0, 3.0, 8.0)
 """Seconds before each further attempt in a row that brings nothing new."""
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The answers of a server that may be other ones a moment later."""
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_ONLY_GET = frozenset({405, 501})
+"""The answers of a server that tells no sizes without sending the file."""
+# More digits than any file has are no number.
+_RANGE = re.compile(r"bytes ([0-9]{1,40})-([0-9]{1,40})/([0-9]{1,40}|\*)")
+_LENGTH = re.compile(r"[0-9]{1,40}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -52,13 +56,20 @@ class _RestartError(Exception):
     """What is here does not go with what the server has."""
 
 
+class _RedirectError(urllib.error.URLError):
+    """The server redirects to where nothing is fetched from."""
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from an encrypted connection to an open one."""
 
     def redirect_request(self, req: Any, *answer: Any) -> Any:
-        target = answer[-1]
-        if req.type == "https" and urlsplit(target).scheme != "https":
-            raise urllib.error.URLError("the server redirects to an unencrypted address")
+        allowed = ("https",) if req.type == "https" else ("http", "https")
+        # The library has made it absolute.
+        if urlsplit(answer[-1]).scheme not in allowed:
+            raise _RedirectError(
+                f"the server redirects to an address that is not {' or '.join(allowed)}"
+            )
         return super().redirect_request(req, *answer)
 
 
@@ -121,8 +132,12 @@ def remote_size(file: WeightsFile) -> int:
         with _explained_answers(file.url, advice), open_url(request) as response:
             return _length_of(response) or 0
     except _CutError:
-        # The download makes more attempts, and some servers answer only to GET.
+        # The download makes more attempts.
         return 0
+    except DownloadError as error:
+        if getattr(error.__cause__, "code", None) in _ONLY_GET:
+            return 0
+        raise
 
 
 def open_url(request: urllib.request.Request, *, timeout: float = _TIMEOUT) -> Any:
@@ -171,9 +186,8 @@ def _receive_all(
     file: WeightsFile, partial: _Partial, progress: Progress | None, pauses: tuple[float, ...]
 ) -> None:
     """Receive a file, in several attempts if the connection breaks."""
-    failures = 0
+    failures, furthest = 0, partial.size
     while True:
-        before = partial.size
         try:
             _receive(file, partial, progress)
             return
@@ -182,8 +196,9 @@ def _receive_all(
             reason = str(error)
         except _CutError as error:
             reason = str(error)
-        # An attempt that brought something is a good sign.
-        failures = 1 if partial.size > before else failures + 1
+        # An attempt that got further than all before is a good sign.
+        failures = 1 if partial.size > furthest else failures + 1
+        furthest = max(furthest, partial.size)
         if failures > len(pauses):
             size = format_bytes(partial.size)
             kept = f"{size} are kept, and the same command goes on from there. "
@@ -216,15 +231,11 @@ def _receive(file: WeightsFile, partial: _Partial, progress: Progress | None) ->
                 f"the server of {file.url} sends it compressed, which was not asked for; a proxy "
                 f"may be in between. {_by_hand(file, partial.target)}"
             )
-        length = _length_of(response)
         if response.status == 206:
-            found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            if found is None or int(found[1]) != offset:
-                raise _RestartError("the server sent another part than it was asked for")
+            total = _total_of_part(response, offset, partial.validator)
         else:
             # The server cannot resume, or has another file by now.
-            offset = 0
-        total = 0 if length is None else offset + length
+            offset, total = 0, _length_of(response) or 0
         if wanted and total and total != wanted:
             partial.remove()
             raise DownloadError(
@@ -238,6 +249,9 @@ def _receive(file: WeightsFile, partial: _Partial, progress: Progress | None) ->
                 f"pass for the whole. {_by_hand(file, partial.target)}"
             )
         check_free_space(partial.target.parent, (total or wanted or offset) - offset)
+        if not offset:
+            # It must not pass for the beginning of what is described now.
+            partial.remove()
         partial.describe(file, response.headers)
         expected = total or wanted
         for chunk in _chunks(response):
@@ -249,6 +263,27 @@ def _receive(file: WeightsFile, partial: _Partial, progress: Progress | None) ->
                 progress(file.name, offset, expected or file.num_bytes)
     if expected and offset < expected:
         raise _CutError(f"the connection ended after {offset:,} of {expected:,} bytes")
+
+
+def _total_of_part(response: Any, offset: int, validator: str) -> int:
+    """Return the size of the file that a server sends a part of; 0 if it does not say it.
+
+    Args:
+        response: The answer, of status 206.
+        offset: Where the part must begin.
+        validator: What the server called the file that is here until there.
+
+    Raises:
+        _RestartError: If it is another part, or one of another file.
+    """
+    found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if found is None or int(found[1]) != offset:
+        raise _RestartError("the server sent another part than it was asked for")
+    given = _validator_of(response.headers)
+    if offset and given and validator and given != validator:
+        raise _RestartError("the server has another file than before")
+    # The part may end before the file does.
+    return 0 if found[3] == "*" else int(found[3])
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
@@ -267,10 +302,15 @@ def _chunks(response: Any) -> Iterator[bytes]:
 
 
 def _length_of(response: Any) -> int | None:
-    try:
-        return int(response.headers["Content-Length"])
-    except (TypeError, ValueError):
-        return None
+    length = response.headers.get("Content-Length", "")
+    return int(length) if _LENGTH.fullmatch(length) else None
+
+
+def _validator_of(headers: Any) -> str:
+    """Return what a server calls the very bytes that it sends; empty if it does not say."""
+    tag: str = headers.get("ETag") or ""
+    # A weak one does not promise the same bytes.
+    return tag if tag.startswith('"') else headers.get("Last-Modified") or ""
 
 
 def _request(url: str, offset: int = 0, validator: str = "") -> urllib.request.Request:
@@ -293,7 +333,7 @@ class _Partial:
     @property
     def size(self) -> int:
         """How much is here, in bytes."""
-        return self.path.stat().st_size if self.path.is_file() else 0
+        return self.path.stat().st_size if _is_own_file(self.path) else 0
 
     @property
     def validator(self) -> str:
@@ -306,6 +346,8 @@ class _Partial:
         return url == file.url and bool(validator or file.sha256)
 
     def _description(self) -> tuple[str, str]:
+        if not _is_own_file(self._about):
+            return "", ""
         try:
             about = parse_json(read_bytes(self._about, max_bytes=1 << 16))
             return str(about["url"]), str(about["validator"])
@@ -314,10 +356,7 @@ class _Partial:
 
     def describe(self, file: WeightsFile, headers: Any) -> None:
         """Remember which file of the server this is."""
-        tag = headers.get("ETag") or ""
-        # A weak one does not promise the same bytes.
-        validator = tag if tag.startswith('"') else headers.get("Last-Modified") or ""
-        text = json.dumps({"url": file.url, "validator": validator})
+        text = json.dumps({"url": file.url, "validator": _validator_of(headers)})
         self._about.write_text(text, encoding="utf-8")
 
     def write(self, chunk: bytes, offset: int) -> None:
@@ -338,6 +377,11 @@ class _Partial:
         for path in (self.path, self._about):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _is_own_file(path: Path) -> bool:
+    """Return whether a path is a file, and no link through which another would be written."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _content_problem(file: WeightsFile, path: Path) -> str:
@@ -402,6 +446,15 @@ def _explained_answers(url: str, advice: str, *, offset: int = 0) -> Iterator[No
         cause = cause if isinstance(cause, Exception) else error
         host = urlsplit(url).hostname
         reason = _reason(cause)
+        if isinstance(error, _RedirectError):
+            raise DownloadError(f"{url} cannot be had: {reason}. {advice}") from error
+        if isinstance(error, http.client.InvalidURL) or "unknown url type" in reason:
+            # What is wrong with it may be a part of a password.
+            raise DownloadError(
+                f"{host} cannot be reached: the address of the proxy, or the one that the server "
+                "redirects to, has a wrong form; check HTTPS_PROXY and HTTP_PROXY, such as "
+                f"http://proxy:8080. {advice}"
+            ) from error
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise DownloadError(
                 f"the certificate of {host} is not trusted ({reason}); behind a proxy that "

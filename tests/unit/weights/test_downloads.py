@@ -249,7 +249,7 @@ def test_two_processes_do_not_write_the_same_file(server, folder):
 
 def test_an_encrypted_connection_is_not_left():
     request = type("Request", (), {"type": "https"})()
-    with pytest.raises(OSError, match="unencrypted"):
+    with pytest.raises(OSError, match="not https"):
         transfer._Redirects().redirect_request(request, None, 302, "", {}, "http://example.org/x")
 
 
