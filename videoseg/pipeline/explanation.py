@@ -9,7 +9,7 @@ from videoseg.errors import VideosegError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.config import STAGES, Use
 from videoseg.pipeline.readiness import judge_composition
-from videoseg.plugins.readiness import Readiness, WeightsState, find_weights
+from videoseg.plugins.readiness import Readiness, WeightsState, find_parts, find_weights
 
 __all__ = ["Explanation", "StageExplanation", "explain"]
 
@@ -132,9 +132,21 @@ def explain(composition: Composition) -> Explanation:
         entry = composition.registered(stage)
         if entry is None:
             continue
-        if entry.remedy:
-            missing = ", ".join(entry.missing_modules)
-            problems.append(f"{stage} {given.name!r} needs {missing}: {entry.remedy}")
+        try:
+            parts = [part for part, _ in find_parts(composition.registry, entry, given.options)]
+        except VideosegError:
+            # The check of its options tells this.
+            parts = [entry]
+        problems += [
+            f"{part.label} needs {', '.join(part.missing_modules)}: {part.remedy}"
+            for part in parts
+            if part.remedy
+        ]
+        licenses = [
+            part.component.license if part is entry else f"{part.component.license} ({part.label})"
+            for part in parts
+            if part.component.license
+        ]
         stages.append(
             StageExplanation(
                 stage,
@@ -143,7 +155,7 @@ def explain(composition: Composition) -> Explanation:
                 dict(given.options),
                 f"{entry.distribution} {entry.version}".strip(),
                 takes=takes,
-                license=entry.component.license,
+                license="; ".join(dict.fromkeys(licenses)),
                 remedy=entry.remedy,
                 weights=find_weights(composition.registry, entry, given.options),
             )

@@ -65,7 +65,9 @@ def _judge(composition: Composition, download: str) -> Readiness:
     ]
     if weights and download:
         commands.append(download)
-    state: State = "missing" if missing else "needs download" if weights else "usable"
+    state: State = "needs download" if weights else "usable"
+    if any(one.state == "missing" for one in found):
+        state = "missing"
     problems = dict.fromkeys(one.problem for one in found if one.problem)
     remedy = " && ".join(dict.fromkeys(commands))
     return Readiness(state, missing, weights, remedy, "; ".join(problems))

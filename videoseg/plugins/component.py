@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import ConfigError, PluginLoadError
@@ -18,6 +18,7 @@ __all__ = [
     "KINDS",
     "Component",
     "Kind",
+    "NamedPart",
     "RegisteredComponent",
     "describe_source",
     "describe_unknown",
@@ -186,6 +187,11 @@ class Component:
             It imports nothing heavy.
         answers_with_masks: For grounders that may answer with masks, so that a propagator that
             takes nothing else needs no segmenter.
+        parts: For components that are made of others: a function, as ``package.module:function``,
+            that is given the options and returns pairs of a kind and a component, given by name,
+            as a mapping with name and options, or by ``videoseg.use``. Weights, missing modules
+            and licenses of these count as its own. It imports nothing heavy. Options that are
+            named as a kind, such as ``detector``, count without it.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -204,6 +210,7 @@ class Component:
     embeddings: str = ""
     capabilities_of: str = ""
     answers_with_masks: bool = False
+    parts: str = ""
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
@@ -229,6 +236,7 @@ class Component:
                 ("weights", self.weights),
                 ("embeddings", self.embeddings),
                 ("capabilities_of", self.capabilities_of),
+                ("parts", self.parts),
             )
             if value and not is_target(value)
         ]
@@ -253,6 +261,7 @@ class Component:
             "weights",
             "embeddings",
             "capabilities_of",
+            "parts",
         )
         wrong = [
             f"{name} must be text, got {shorten(value)}"
@@ -295,6 +304,28 @@ class Component:
                 )
         return declared
 
+    def named_parts(self, options: Mapping[str, Any]) -> tuple[NamedPart, ...]:
+        """Return the components that options name: the kind, the name and the options of each.
+
+        Raises:
+            PluginLoadError: If what declares them fails, or returns something else.
+        """
+        given: list[tuple[str, object]] = [
+            (option, value) for option, value in options.items() if option in KINDS
+        ]
+        try:
+            if self.parts:
+                with foreign_code():
+                    given += [(str(kind), value) for kind, value in _call(self.parts, options)]
+        except Exception as error:
+            raise PluginLoadError(
+                f"{self.kind} {self.name!r} cannot say which components it is made of: "
+                f"{describe_error(error)}"
+            ) from error
+        return tuple(
+            NamedPart(kind, *used) for kind, value in given if (used := _used(value)) is not None
+        )
+
     def embedding_model(self, options: Mapping[str, Any]) -> str:
         """Return the model of the embeddings that a grounder with these options answers with.
 
@@ -309,6 +340,25 @@ class Component:
             return self.capabilities
         found = _call(self.capabilities_of, options)
         return found if isinstance(found, PropagatorCapabilities) else None
+
+
+class NamedPart(NamedTuple):
+    """A component that an option of another one names."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any]
+
+
+def _used(value: object) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the name and the options of a component that is given as an option."""
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, Mapping):
+        name, options = value.get("name"), value.get("options") or {}
+    else:
+        name, options = getattr(value, "name", None), getattr(value, "options", None)
+    return (name, options) if isinstance(name, str) and isinstance(options, Mapping) else None
 
 
 def _call(target: str, *arguments: object) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from videoseg.errors import VideosegError
+from videoseg.errors import PluginLoadError, VideosegError
 from videoseg.plugins.component import RegisteredComponent
 from videoseg.text import format_bytes
 from videoseg.weights.published import PublishedWeights, download_command
@@ -19,6 +19,7 @@ __all__ = [
     "Readiness",
     "State",
     "WeightsState",
+    "find_parts",
     "find_weights",
     "judge_component",
     "plain_options",
@@ -121,32 +122,77 @@ class Readiness:
 def judge_component(
     registry: Registry, entry: RegisteredComponent, options: Mapping[str, Any] | None = None
 ) -> Readiness:
-    """Judge whether a component can be used with some options, without importing it."""
-    component = entry.component
-    weights = find_weights(registry, entry, options or {})
-    lacking = tuple(one for one in weights if one.problem)
-    missing = entry.missing_modules
-    commands = [entry.remedy] if missing else []
-    if lacking:
-        commands.append(
-            download_command(component.kind, component.name, **plain_options(options or {}))
-        )
-    state: State = "missing" if missing else "needs download" if lacking else "usable"
-    # What is random has no source.
-    random = [one.name for one in weights if not one.source]
-    return Readiness(state, missing, lacking, " && ".join(commands), "; ".join(random))
+    """Judge whether a component can be used with some options, without importing it.
+
+    What components that its options name lack counts, too.
+    """
+    problems: list[str] = []
+    try:
+        parts = find_parts(registry, entry, options or {})
+    except VideosegError as error:
+        parts, problems = ((entry, options or {}),), [str(error)]
+    cannot_work = bool(problems)
+    lacking: dict[WeightsState, None] = {}
+    missing: dict[str, None] = {}
+    installs: dict[str, None] = {}
+    downloads: dict[str, None] = {}
+    for part, given in parts:
+        weights = _weights_of_part(part, given)
+        missing |= dict.fromkeys(part.missing_modules)
+        installs |= dict.fromkeys([part.remedy] if part.remedy else [])
+        if here := [one for one in weights if one.problem]:
+            lacking |= dict.fromkeys(here)
+            component = part.component
+            command = download_command(component.kind, component.name, **plain_options(given))
+            downloads[command] = None
+        # What is random has no source.
+        problems += [one.name for one in weights if not one.source]
+    state: State = "usable"
+    if missing or cannot_work:
+        state = "missing"
+    elif lacking:
+        state = "needs download"
+    remedy = " && ".join([*installs, *downloads])
+    said = "; ".join(dict.fromkeys(problems))
+    return Readiness(state, tuple(missing), tuple(lacking), remedy, said)
+
+
+def find_parts(
+    registry: Registry, entry: RegisteredComponent, options: Mapping[str, Any]
+) -> tuple[tuple[RegisteredComponent, Mapping[str, Any]], ...]:
+    """Return a component and those that its options name; itself alone if it cannot say which.
+
+    Raises:
+        ComponentNotFoundError: If one that is named does not exist.
+        PluginConflictError: If several plug-ins declare one.
+        ConfigError: If they are nested too deeply.
+    """
+    try:
+        return registry.parts(entry.component.kind, entry.component.name, options)
+    except PluginLoadError as error:
+        # A broken plug-in must not hide the others.
+        _logger.warning("%s", error)
+        return ((entry, options),)
 
 
 def find_weights(
     registry: Registry, entry: RegisteredComponent, options: Mapping[str, Any]
 ) -> tuple[WeightsState, ...]:
-    """Return the weights that a component needs; nothing if it cannot say which."""
-    component = entry.component
+    """Return the weights that a component needs; nothing of what cannot say which."""
     try:
-        found: Iterable[PublishedWeights] = registry.weights(
-            component.kind, component.name, options
-        )
-        return tuple(WeightsState.of(one) for one in found)
+        parts = find_parts(registry, entry, options)
+    except VideosegError:
+        # Judging it tells this.
+        parts = ((entry, options),)
+    found = [one for part, given in parts for one in _weights_of_part(part, given)]
+    return tuple(dict.fromkeys(found))
+
+
+def _weights_of_part(
+    entry: RegisteredComponent, options: Mapping[str, Any]
+) -> tuple[WeightsState, ...]:
+    try:
+        return tuple(map(WeightsState.of, entry.component.published_weights(options)))
     except (VideosegError, OSError) as error:
         # A broken plug-in must not hide the others.
         _logger.warning("cannot check the weights of %s: %s", entry.label, error)

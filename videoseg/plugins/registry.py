@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from videoseg.plugins.command import Command, RegisteredCommand
 from videoseg.plugins.component import (
     KINDS,
     Component,
+    NamedPart,
     RegisteredComponent,
     describe_source,
     describe_unknown,
@@ -48,6 +49,9 @@ __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 _logger = logging.getLogger(__name__)
 
 _IN_SESSION = "this session"
+
+_DEEPEST = 20
+"""How deeply components may be nested; wrappers that hold themselves would never end."""
 
 
 class Registry:
@@ -256,8 +260,7 @@ class Registry:
     ) -> tuple[PublishedWeights, ...]:
         """Return the published weights that a component needs, whether they are here or not.
 
-        Those of components that it is given as options are included: an option that is named as
-        a kind, such as ``detector``, and holds a name, or a mapping with name and options.
+        Those of components that its options name are included; see ``parts``.
 
         Args:
             kind: Its kind; a pipeline is asked itself, see ``Pipeline.weights``.
@@ -266,14 +269,43 @@ class Registry:
 
         Raises:
             ComponentNotFoundError: If there is no such component.
+            ConfigError: If components are nested too deeply.
             PluginLoadError: If it cannot say which weights it needs.
         """
-        options = options or {}
-        found = [*self.find(kind, name).component.published_weights(options)]
-        for inner, value in options.items():
-            if inner in KINDS and (used := _used(value)) is not None:
-                found += self.weights(inner, *used)
+        found = [
+            weights
+            for entry, given in self.parts(kind, name, options)
+            for weights in entry.component.published_weights(given)
+        ]
         return tuple(dict.fromkeys(found))
+
+    def parts(
+        self, kind: str, name: str, options: Mapping[str, Any] | None = None
+    ) -> tuple[tuple[RegisteredComponent, Mapping[str, Any]], ...]:
+        """Return a component and all those that its options name, and theirs, with their options.
+
+        An option names a component if it is named as a kind, such as ``detector``, and holds a
+        name, a mapping with name and options, or ``videoseg.use(...)``; or if ``parts`` of the
+        ``Component`` says so.
+
+        Raises:
+            ComponentNotFoundError: If there is no such component.
+            ConfigError: If they are nested too deeply.
+            PluginLoadError: If one cannot say which components it is made of.
+        """
+        return tuple(self._walk(NamedPart(kind, name, options or {}), 1))
+
+    def _walk(
+        self, part: NamedPart, depth: int
+    ) -> Iterator[tuple[RegisteredComponent, Mapping[str, Any]]]:
+        if depth > _DEEPEST:
+            raise ConfigError(
+                f"{part.kind} {part.name!r} is nested in more than {_DEEPEST} other components"
+            )
+        entry = self.find(part.kind, part.name)
+        yield entry, part.options
+        for inner in entry.component.named_parts(part.options):
+            yield from self._walk(inner, depth + 1)
 
     def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
         """Return every problem with the options, those that the constructor finds included.
@@ -401,17 +433,6 @@ class Registry:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
-
-
-def _used(value: object) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the name and the options of a component that is given as an option."""
-    if isinstance(value, str):
-        return value, {}
-    if isinstance(value, Mapping):
-        name, options = value.get("name"), value.get("options") or {}
-    else:
-        name, options = getattr(value, "name", None), getattr(value, "options", None)
-    return (name, options) if isinstance(name, str) and isinstance(options, Mapping) else None
 
 
 def _describe_conflict(entries: Sequence[RegisteredComponent | RegisteredCommand]) -> str:

@@ -99,3 +99,11 @@ def test_a_detector_or_propagator_of_another_type_is_refused():
     for options in ({"detector": 3}, {"propagator": ["flow"]}, {"detector": {"nam": "yolox"}}):
         with pytest.raises(vs.ConfigError, match=r"must be the name of a (detector|propagator)"):
             TrackAttributesGrounder(**{"detector": Squares(), **options})
+
+
+@pytest.mark.parametrize("name", ["track-then-choose", "track-then-choose-attributes"])
+def test_the_detector_that_is_taken_by_default_is_needed(name):
+    registry = vs.default_registry()
+    assert [one.name for one in registry.weights("grounder", name)] == ["yolox_nano.onnx"]
+    given = {"detector": {"name": "yolox", "options": {"checkpoint": "s"}}}
+    assert [one.name for one in registry.weights("grounder", name, given)] == ["yolox_s.onnx"]

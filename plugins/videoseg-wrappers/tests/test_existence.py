@@ -201,3 +201,22 @@ def test_an_embedding_of_the_wrapped_grounder_is_known_before_anything_loads():
 def test_the_answer_can_be_written_as_json():
     answer, _ = audit(NO)
     to_dict(answer)
+
+
+def test_what_wrapped_components_need_is_needed():
+    detector = vs.use("yolox", checkpoint="tiny")
+    inner = vs.use("attributes", detector=detector)
+    wrapped = vs.use(
+        "reflect", grounder=inner, responder=vs.use("transformers", model="an/answerer")
+    )
+    auditors = [{"name": "record", "options": {"model": "transformers"}}]
+    needed = vs.default_registry().weights(
+        "grounder", "existence", {"grounder": wrapped, "auditors": auditors}
+    )
+    assert [one.name for one in needed] == [
+        "yolox_tiny.onnx",
+        "an/answerer",
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+    ]
+    [weights] = vs.default_registry().weights("propagator", "on-doubt", {"propagator": "xmem"})
+    assert weights.name == "XMem.pth"

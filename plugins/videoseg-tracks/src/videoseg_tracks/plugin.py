@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import videoseg as vs
@@ -10,6 +10,7 @@ from videoseg.types import PropagatorCapabilities
 
 __all__ = [
     "GIVEN_MASKS",
+    "find_parts",
     "track_then_choose",
     "track_then_choose_attributes",
     "track_then_choose_remote",
@@ -21,6 +22,7 @@ GIVEN_MASKS = PropagatorCapabilities(masks=True, corrections=True, backward=Fals
 
 
 _LICENSE = "code Apache-2.0; published weights of the default detector Apache-2.0 (Megvii)"
+_PARTS = "videoseg_tracks.plugin:find_parts"
 
 
 @vs.hookimpl
@@ -32,6 +34,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         "videoseg_tracks.grounder:TrackThenChooseGrounder",
         summary="Tracks everything of the named kind first; a chat model chooses in rounds.",
         uses=("chat", "segmenter"),
+        parts=_PARTS,
         requires=("cv2",),
         install="videoseg-tracks",
         license=_LICENSE,
@@ -42,6 +45,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         "videoseg_tracks.attributes_grounder:TrackAttributesGrounder",
         summary="Tracks everything of the named kind first; measured attributes choose.",
         uses=("segmenter",),
+        parts=_PARTS,
         requires=("cv2", "videoseg_attributes"),
         install="videoseg-tracks",
         license=_LICENSE,
@@ -73,6 +77,11 @@ def videoseg_components() -> Iterable[vs.Component]:
         yield vs.Component("pipeline", name, f"videoseg_tracks.plugin:{function}", summary)
 
 
+def find_parts(options: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return the detector of a grounder that is not given one."""
+    return [] if "detector" in options else [("detector", "yolox")]
+
+
 _CHAT_MODEL = "Qwen/Qwen3-VL-8B-Instruct"
 
 
@@ -99,7 +108,7 @@ def _pipeline(name: str, grounder: str, **parts: Any) -> dict[str, Any]:
     return {
         "name": name,
         "sampler": {"name": "uniform", "options": {"num_frames": 16}},
-        # The default, written out so that the weights that the pipeline needs can be seen.
+        # The default, written out so that it is seen where the pipeline is shown.
         "grounder": {"name": grounder, "options": {"detector": "yolox"}},
         "segmenter": "cut",
         "propagator": "given-masks",

@@ -34,7 +34,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         "record",
         "videoseg_vlm.recording:RecordingChat",
         summary="Another chat model, with every exchange recorded in a file.",
-        weights="videoseg_vlm.published:recorded_weights",
+        parts="videoseg_vlm.published:recorded_model",
     )
     yield vs.Component(
         "chat",

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from videoseg.files import expand_path
-from videoseg.plugins import default_registry
-from videoseg.weights import HubModel, PublishedWeights
+from videoseg.weights import HubModel
 
-__all__ = ["DEFAULT_MODEL", "recorded_weights", "transformers_weights"]
+__all__ = ["DEFAULT_MODEL", "recorded_model", "transformers_weights"]
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 
@@ -37,11 +36,6 @@ def transformers_weights(options: Mapping[str, Any]) -> list[HubModel]:
     return [HubModel(model, revision, num_bytes=round(gigabytes * 1e9), license=terms)]
 
 
-def recorded_weights(options: Mapping[str, Any]) -> list[PublishedWeights]:
-    """Return the weights of the chat model that ``record`` passes questions on to."""
-    model = options.get("model")
-    name = model.get("name") if isinstance(model, Mapping) else getattr(model, "name", model)
-    inner = model.get("options") if isinstance(model, Mapping) else getattr(model, "options", {})
-    if not isinstance(name, str) or name not in default_registry().names("chat"):
-        return []
-    return [*default_registry().weights("chat", name, inner or {})]
+def recorded_model(options: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return the chat model that ``record`` passes questions on to, as a part of it."""
+    return [("chat", options.get("model"))]

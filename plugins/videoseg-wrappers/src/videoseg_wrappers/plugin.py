@@ -8,7 +8,12 @@ from typing import Any
 
 import videoseg as vs
 
-__all__ = ["find_capabilities", "find_embedding_model", "videoseg_components"]
+__all__ = [
+    "find_capabilities",
+    "find_chat_models",
+    "find_embedding_model",
+    "videoseg_components",
+]
 
 
 @vs.hookimpl
@@ -33,6 +38,7 @@ def videoseg_components() -> Iterator[vs.Component]:
             summary,
             uses=("chat",),
             embeddings="videoseg_wrappers.plugin:find_embedding_model",
+            parts="videoseg_wrappers.plugin:find_chat_models",
         )
     yield vs.Component(
         "propagator",
@@ -67,6 +73,20 @@ def find_embedding_model(options: Mapping[str, Any]) -> str:
         )
     component = vs.default_registry().find("grounder", used.name).component
     return component.embedding_model(used.options)
+
+
+def find_chat_models(options: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return the chat models of a wrapper beside the pipeline's: auditors and responder.
+
+    Args:
+        options: Those of the wrapper, as they were written.
+
+    Returns:
+        The kind and what was given, for each.
+    """
+    auditors = options.get("auditors")
+    given = auditors if isinstance(auditors, list | tuple) else ()
+    return [("chat", one) for one in (*given, options.get("responder"))]
 
 
 def find_capabilities(options: Mapping[str, Any]) -> vs.PropagatorCapabilities | None:
