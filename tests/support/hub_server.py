@@ -23,6 +23,7 @@ class HubServer:
         files: What the model's repository holds.
         license: What its card says.
         gated: Whether its files are refused.
+        lost: Whether the files that it lists are not there.
         damages: Whether what it sends of large files is not what it promises.
         fetched: The names of the files that were fetched.
     """
@@ -31,6 +32,7 @@ class HubServer:
     files: Mapping[str, bytes] = field(default_factory=dict)
     license: str = "mit"
     gated: bool = False
+    lost: bool = False
     damages: bool = False
     fetched: list[str] = field(default_factory=list)
 
@@ -76,7 +78,7 @@ def hub_server(model: str, files: Mapping[str, bytes]) -> Iterator[HubServer]:
         def _send_file(self, name: str, *, with_body: bool) -> None:
             if state.gated:
                 self._refuse(403, "GatedRepo")
-            elif name not in state.files:
+            elif state.lost or name not in state.files:
                 self._refuse(404, "EntryNotFound")
             else:
                 content = state.files[name]

@@ -19,6 +19,7 @@ from videoseg.cli.terminal import (
     print_line,
     print_row,
     quiet_option,
+    working,
     write_json,
 )
 from videoseg.errors import ConfigError, MissingWeightsError
@@ -82,7 +83,8 @@ def download(
 
     label, needed = _needed(what, options)
     # The caches are known to the libraries; a folder is shown as it was given.
-    plans = plan_downloads(needed, folder=folder)
+    with working("checking what is here", quiet=quiet or as_json):
+        plans = plan_downloads(needed, folder=folder)
     if as_json:
         document: dict[str, Any] = {"for": label, "downloads": [_described(one) for one in plans]}
     elif not quiet:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videoseg.errors import DownloadError
-from videoseg.weights.hubs import ask_hub, fetch_hub_model, list_modelscope_files
+from videoseg.weights.hubs import ask_hub, fetch_hub_model, find_damage, list_modelscope_files
 from videoseg.weights.published import (
     HubModel,
     ModelScopeModel,
@@ -135,12 +135,16 @@ def _parts(weights: PublishedWeights) -> tuple[WeightsFile | HubModel, ...]:
 
 def _damage(weights: PublishedWeights, folder: Path | None) -> str:
     """Return whether a file that is here is another one than was published."""
-    if not isinstance(weights, WeightsFile) or not weights.sha256:
-        return ""
-    path = weights.path_in(folder)
     try:
-        found = file_sha256(path)
+        if isinstance(weights, HubModel):
+            damaged = find_damage(weights, folder)
+        elif isinstance(weights, WeightsFile) and weights.sha256:
+            path = weights.path_in(folder)
+            damaged = "" if file_sha256(path) == weights.sha256 else str(path)
+        else:
+            return ""
     except OSError as error:
         reason = error.strerror or error
-        raise DownloadError(f"cannot read {path}: {reason}; check its permissions") from error
-    return "" if found == weights.sha256 else f"is damaged: the SHA-256 of {path} is another one"
+        file = error.filename or weights.name
+        raise DownloadError(f"cannot read {file}: {reason}; check its permissions") from error
+    return f"is damaged: the SHA-256 of {damaged} is another one" if damaged else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import re
 import urllib.request
@@ -14,18 +15,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from videoseg.errors import DownloadError, MissingDependencyError
+from videoseg.errors import ConfigError, DownloadError, MissingDependencyError
 from videoseg.text import parse_json, printable, shorten_text
 from videoseg.weights.published import HubModel, ModelScopeModel, WeightsFile
 from videoseg.weights.transfer import check_free_space, file_sha256, open_url
 
-__all__ = ["ask_hub", "fetch_hub_model", "list_modelscope_files"]
+__all__ = ["ask_hub", "fetch_hub_model", "find_damage", "list_modelscope_files"]
 
 _TIMEOUT = 20.0
 _MAX_LISTING = 32 << 20
 _MODELSCOPE = "https://modelscope.cn"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# What addresses in messages of the library must not tell: passwords and signatures.
+_LOGIN_OF_ADDRESS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s'\"@]*@", re.IGNORECASE)
+_QUERY_OF_ADDRESS = re.compile(r"(\bhttps?://[^\s'\"?]+)\?[^\s'\"]*", re.IGNORECASE)
+_LONGEST_LICENSE = 120
 
 # What transformers loads; a repository may hold the same weights in other forms as well.
 _SETTINGS = frozenset({".json", ".txt", ".model", ".jinja", ".yaml"})
@@ -45,7 +50,10 @@ def ask_hub(model: HubModel) -> HubModel:
         )
     except Exception as error:
         raise _explain(error, model) from error
-    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+    sizes = {
+        str(sibling.rfilename): sibling.size if isinstance(sibling.size, int) else 0
+        for sibling in info.siblings or ()
+    }
     files = model.files or _needed_files(sizes)
     if unknown := [file for file in files if file not in sizes]:
         raise DownloadError(
@@ -55,7 +63,8 @@ def ask_hub(model: HubModel) -> HubModel:
         raise DownloadError(f"{model.source} has no weights that transformers could load")
     card = getattr(info, "card_data", None)
     stated = card.get("license") if card is not None else None
-    said = ", ".join(stated) if isinstance(stated, list) else stated
+    said = ", ".join(map(str, stated)) if isinstance(stated, list) else str(stated or "")
+    said = shorten_text(printable(said), _LONGEST_LICENSE) or "not stated"
     terms = model.terms
     if not terms and getattr(info, "gated", False):
         terms = f"they are gated: accept their terms on {model.source} and log in ({_LOGIN})"
@@ -63,7 +72,7 @@ def ask_hub(model: HubModel) -> HubModel:
         model,
         files=files,
         num_bytes=sum(sizes[file] for file in files),
-        license=model.license or f"{said or 'not stated'} (its page on the hub)",
+        license=model.license or f"{said} (its page on the hub)",
         terms=terms,
     )
 
@@ -114,6 +123,19 @@ def fetch_hub_model(model: HubModel, *, root: Path | None = None, quiet: bool = 
     have = sum(file.stat().st_size for file in here if file.is_file())
     setting = "HF_HUB_CACHE" if root is None else "--to"
     check_free_space(cache, max(0, model.num_bytes - have), setting=setting)
+    folder = _fetch_snapshot(hub, model, cache, quiet=quiet)
+    if _remove_damaged(folder, model):
+        # It may have been here before.
+        folder = _fetch_snapshot(hub, model, cache, quiet=quiet)
+        if removed := _remove_damaged(folder, model):
+            raise DownloadError(
+                f"{removed} of {model.source} was damaged on the way (its SHA-256 is not the one "
+                "that the hub gives) and was removed; try it again"
+            )
+    return folder
+
+
+def _fetch_snapshot(hub: Any, model: HubModel, cache: Path, *, quiet: bool) -> Path:
     keywords: dict[str, Any] = {"tqdm_class": _silent_bars()} if quiet else {}
     try:
         folder = Path(
@@ -122,33 +144,55 @@ def fetch_hub_model(model: HubModel, *, root: Path | None = None, quiet: bool = 
                 revision=model.revision,
                 cache_dir=cache,
                 endpoint=_endpoint(),
-                allow_patterns=list(model.files),
+                # Names, but the library takes patterns.
+                allow_patterns=[glob.escape(file) for file in model.files],
                 **keywords,
             )
         )
     except Exception as error:
         _remove_unfinished(error, cache, model)
         raise _explain(error, model) from error
-    _check_files(folder, model)
+    for name in model.files:
+        if not (folder / name).is_file():
+            raise DownloadError(f"{model.source} was fetched, but {name} is missing; try it again")
     return folder
 
 
-def _check_files(folder: Path, model: HubModel) -> None:
-    """Compare large files with the SHA-256 that the hub gives for them, and lists with what is."""
-    for name in model.files:
-        file = folder / name
-        if not file.is_file():
-            raise DownloadError(f"{model.source} was fetched, but {name} is missing; try it again")
-        # The cache names large files by their SHA-256.
-        stored = file.resolve()
-        if _SHA256.fullmatch(stored.name) and (found := file_sha256(stored)) != stored.name:
-            with contextlib.suppress(OSError):
-                file.unlink()
-                stored.unlink()
-            raise DownloadError(
-                f"{name} of {model.source} was damaged on the way (its SHA-256 is {found} and not "
-                f"{stored.name}) and was removed; try it again"
-            )
+def find_damage(model: HubModel, root: Path | None = None) -> str:
+    """Return which file of a model in the cache is another one than the hub has; empty if none.
+
+    Large files are compared with their SHA-256, by which the cache names them.
+
+    Args:
+        model: The model.
+        root: A folder whose ``hub`` is used instead of the cache.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    folder = model.folder(root)
+    if folder is None:
+        return ""
+    files = (folder / name for name in model.files) if model.files else sorted(folder.iterdir())
+    return next((str(file) for file in files if _is_damaged(file)), "")
+
+
+def _is_damaged(file: Path) -> bool:
+    stored = file.resolve()
+    # Elsewhere such a name may have another meaning.
+    is_named_by_hash = stored.parent.name == "blobs" and _SHA256.fullmatch(stored.name) is not None
+    return is_named_by_hash and stored.is_file() and file_sha256(stored) != stored.name
+
+
+def _remove_damaged(folder: Path, model: HubModel) -> str:
+    """Remove damaged files of a model, and return the names of these."""
+    damaged = [name for name in model.files if _is_damaged(folder / name)]
+    for name in damaged:
+        stored = (folder / name).resolve()
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+            stored.unlink()
+    return ", ".join(damaged)
 
 
 def list_modelscope_files(model: ModelScopeModel) -> tuple[WeightsFile, ...]:
@@ -168,7 +212,7 @@ def list_modelscope_files(model: ModelScopeModel) -> tuple[WeightsFile, ...]:
             if entry.get("Type") != "tree"
         }
     except Exception as error:
-        reason = shorten_text(printable(" ".join(str(error).split())), 200)
+        reason = _reason(error, 200)
         raise DownloadError(
             f"ModelScope did not say which files {model.model!r} has ({reason}); check the "
             f"network, and behind a proxy HTTPS_PROXY. Or fetch {model.source} on a machine with "
@@ -178,18 +222,24 @@ def list_modelscope_files(model: ModelScopeModel) -> tuple[WeightsFile, ...]:
     needed = _needed_files({name: size for name, (size, _) in listed.items()})
     if not needed:
         raise DownloadError(f"{model.source} has no weights that transformers could load")
-    return tuple(
-        WeightsFile(
-            f"{_MODELSCOPE}/models/{quote(model.model)}/resolve/master/{quote(name)}",
-            folder,
-            num_bytes=listed[name][0],
-            sha256=listed[name][1] if _SHA256.fullmatch(listed[name][1]) else "",
-            license=model.license,
-            terms=model.terms,
+    # Weights last: what is there without them is no checkpoint.
+    ordered = sorted(needed, key=lambda name: (listed[name][0], name))
+    try:
+        return tuple(
+            WeightsFile(
+                f"{_MODELSCOPE}/models/{quote(model.model)}/resolve/master/{quote(name)}",
+                folder,
+                num_bytes=listed[name][0],
+                sha256=listed[name][1] if _SHA256.fullmatch(listed[name][1]) else "",
+                license=model.license,
+                terms=model.terms,
+            )
+            for name in ordered
         )
-        # Weights last: what is there without them is no checkpoint.
-        for name in sorted(needed, key=lambda name: (listed[name][0], name))
-    )
+    except ConfigError as error:
+        raise DownloadError(
+            f"ModelScope lists a file of {model.model!r} that cannot be: {error}"
+        ) from error
 
 
 def _library() -> Any:
@@ -214,6 +264,13 @@ def _silent_bars() -> Any:
             super().__init__(*arguments, **{**keywords, "disable": True})
 
     return Silent
+
+
+def _reason(error: Exception, limit: int) -> str:
+    """Return a message in one line, without what addresses in it must not tell."""
+    text = _LOGIN_OF_ADDRESS.sub(r"\1", " ".join(str(error).split()))
+    text = _QUERY_OF_ADDRESS.sub(r"\1", text)
+    return shorten_text(printable(text), limit) or type(error).__name__
 
 
 def _system_error(error: BaseException | None) -> OSError | None:
@@ -255,7 +312,7 @@ def _explain(error: Exception, model: HubModel) -> DownloadError:
             f"there is no model {model.model!r} on the hub, or it is private; check its name, or "
             f"log in ({_LOGIN})"
         )
-    reason = shorten_text(printable(" ".join(str(error).split())), 300) or type(error).__name__
+    reason = _reason(error, 300)
     if "OfflineModeIsEnabled" in kinds:
         return DownloadError(
             f"{model.model!r} cannot be fetched: HF_HUB_OFFLINE is set; unset it, or "

@@ -12,7 +12,7 @@ from hub_server import hub_server
 from huggingface_hub import constants
 
 from videoseg.errors import DownloadError
-from videoseg.weights import HubModel, download_weights, plan_downloads
+from videoseg.weights import HubModel, download_weights, hubs, plan_downloads
 
 WEIGHTS = np.random.default_rng(0).bytes(50_000)
 FILES = {
@@ -132,3 +132,59 @@ def test_another_folder_serves_another_machine(hub, tmp_path):
     [folder] = download_weights([MODEL], folder=stick)
     assert folder.is_relative_to(stick / "hub")
     assert (MODEL.problem(), MODEL.problem(stick)) == ("is not on this machine", "")
+
+
+def test_what_was_damaged_on_the_disk_is_found_and_fetched_again(hub):
+    [folder] = download_weights([MODEL])
+    (folder / "model.safetensors").resolve().write_bytes(WEIGHTS[::-1])
+    # Hashes are not compared for lists.
+    assert MODEL.problem() == ""
+    hub.fetched.clear()
+    [plan] = plan_downloads([MODEL])
+    assert "is damaged: the SHA-256 of" in plan.reason
+    download_weights([plan])
+    assert hub.fetched == ["model.safetensors"]
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert plan_downloads([MODEL]) == []
+
+
+def test_what_was_not_checked_before_an_interruption_is_checked_later(hub, monkeypatch):
+    def interrupt(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    hub.damages = True
+    with monkeypatch.context() as context:
+        context.setattr(hubs, "file_sha256", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            download_weights([MODEL])
+    hub.damages = False
+    download_weights([MODEL])
+    assert (MODEL.folder() / "model.safetensors").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [(["mit", None, 3], "mit, None, 3"), ({}, "not stated"), ("x" * 999, "xxx")],
+)
+def test_a_license_of_any_form_is_told(hub, stated, said):
+    hub.license = stated
+    [plan] = plan_downloads([MODEL])
+    assert plan.license.startswith(said)
+    assert len(plan.license) < 200
+
+
+def test_a_name_with_wildcards_fetches_nothing_else(hub):
+    hub.files = {**FILES, "[a-z]*.json": b"{}", "*.safetensors": WEIGHTS, "extra.model": b"x"}
+    one = HubModel("some/model", files=("*.safetensors",))
+    download_weights([one])
+    assert hub.fetched == ["*.safetensors"]
+
+
+def test_the_password_of_a_mirror_is_not_told(hub, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", hub.url.replace("//", "//someone:secret@"))
+    [plan] = plan_downloads([MODEL])
+    hub.lost = True
+    with pytest.raises(DownloadError, match="could not be fetched from the hub") as caught:
+        download_weights([plan])
+    assert "127.0.0.1" in str(caught.value)
+    assert "secret" not in str(caught.value)

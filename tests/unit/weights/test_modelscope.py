@@ -94,3 +94,19 @@ def test_no_network_says_where_to_put_the_files(answer):
     with pytest.raises(DownloadError, match="Name or service not known") as caught:
         plan_downloads([MODEL])
     assert str(MODEL.path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        listed("a\\..\\start.json"),
+        listed("a\x1b[2J.json"),
+        {**listed("config.json"), "Size": -5},
+    ],
+    ids=["other folder", "control characters", "negative size"],
+)
+def test_a_listing_that_cannot_be_is_refused(answer, tmp_path, entry):
+    answer["files"] = [listed("model.safetensors", WEIGHTS), entry]
+    with pytest.raises(DownloadError, match="ModelScope lists"):
+        plan_downloads([MODEL])
+    assert list(tmp_path.iterdir()) == []
