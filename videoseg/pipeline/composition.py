@@ -28,6 +28,7 @@ from videoseg.pipeline.config import (
     Use,
 )
 from videoseg.plugins import RegisteredComponent, Registry
+from videoseg.plugins.readiness import find_parts
 from videoseg.stages import (
     AnswersWithEmbeddings,
     AnswersWithMasks,
@@ -162,9 +163,18 @@ class Composition:
         return data
 
     def distributions(self) -> list[tuple[str, str]]:
-        """Return (name, version) of the packages that provide the stages."""
-        entries = (self.registered(stage) for stage in STAGES)
-        return [(entry.distribution, entry.version) for entry in entries if entry is not None]
+        """Return (name, version) of the packages that provide the stages and what they wrap."""
+        found: dict[tuple[str, str], None] = {}
+        for stage in STAGES:
+            entry, given = self.registered(stage), self.stages[stage]
+            if entry is not None and isinstance(given, Use):
+                try:
+                    parts = find_parts(self.registry, entry, given.options)
+                except VideosegError:
+                    # It was built all the same, and its result must not be lost.
+                    parts = ((entry, given.options),)
+                found |= {(part.distribution, part.version): None for part, _ in parts}
+        return list(found)
 
     # -- copying and sending -----------------------------------------------------------------
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 
 import videoseg as vs
 from videoseg.errors import ComponentNotFoundError, ConfigError
+from videoseg.pipeline import STAGES
+from videoseg.pipeline.composition import Composition
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.plugins.readiness import judge_component
 from videoseg.weights import WeightsFile
@@ -129,6 +132,16 @@ def test_who_cannot_tell_its_parts_is_judged_alone(registry, module, caplog, par
 )
 def test_what_names_no_component_is_no_part(registry, value):
     assert len(registry.parts("grounder", "wrapper", {"detector": value})) == 1
+
+
+def test_versions_of_parts_are_recorded(registry):
+    entry = registry.find("detector", "needy")
+    registry._components["detector", "needy"] = [replace(entry, distribution="far", version="7")]
+    stages = {"sampler": "uniform", "grounder": vs.use("wrapper", detector="needy")}
+    composition = Composition(dict.fromkeys(STAGES) | stages, registry)
+    assert ("far", "7") in composition.distributions()
+    composition.stages["grounder"] = vs.use("wrapper", detector="gone")
+    assert composition.distributions() == [("videoseg", vs.__version__), ("parts", "")]
 
 
 def test_a_pipeline_tells_what_its_parts_lack(registry):
