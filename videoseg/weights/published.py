@@ -15,7 +15,7 @@ from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from videoseg.errors import ConfigError
-from videoseg.files import read_bytes
+from videoseg.files import expand_path, read_bytes
 from videoseg.files.reading import is_plain_name
 from videoseg.text import parse_json
 
@@ -47,13 +47,23 @@ def weights_folder(name: str, *, root: Path | None = None) -> Path:
     Args:
         name: The network's, such as ``xmem``.
         root: Another folder than these.
+
+    Raises:
+        ConfigError: If the user's home folder is needed and not known.
     """
     if root is not None:
         return root / name
     if given := os.environ.get(WEIGHTS_VARIABLE):
-        return Path(given).expanduser() / name
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "videoseg" / name
+        return expand_path(given) / name
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "videoseg" / name
+    try:
+        return Path.home() / ".cache" / "videoseg" / name
+    except RuntimeError as error:
+        raise ConfigError(
+            "where weights are kept is not known, as the user's home folder is unknown; name a "
+            f"folder with {WEIGHTS_VARIABLE}"
+        ) from error
 
 
 def download_command(kind: str, name: str, **options: object) -> str:
@@ -147,9 +157,12 @@ class WeightsFile:
         Sizes are compared, but not hashes, which takes too long for a list.
         """
         path = self.path_in(root)
-        if not path.is_file():
-            return "is not on this machine"
-        size = path.stat().st_size
+        try:
+            if not path.is_file():
+                return "is not on this machine"
+            size = path.stat().st_size
+        except OSError as error:
+            return _unreadable(error)
         if self.sha256 and self.num_bytes and size != self.num_bytes:
             return f"is damaged: {path} has {size:,} of {self.num_bytes:,} bytes"
         return "" if size else f"is damaged: {path} is empty"
@@ -267,9 +280,12 @@ class ModelScopeModel:
     def problem(self, root: Path | None = None) -> str:
         """Return what is wrong with it on this machine; empty if it is there."""
         folder = self.path_in(root)
-        if not (folder / "config.json").is_file():
-            return "is not on this machine"
-        return "" if has_whole_weights(folder) else "lacks files of its weights"
+        try:
+            if not (folder / "config.json").is_file():
+                return "is not on this machine"
+            return "" if has_whole_weights(folder) else "lacks files of its weights"
+        except OSError as error:
+            return _unreadable(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +313,10 @@ class RandomWeights:
 
 PublishedWeights: TypeAlias = WeightsFile | HubModel | ModelScopeModel | RandomWeights
 """What a component declares: a file, a model on a hub, or that it works without weights."""
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be looked for ({error.strerror})"
 
 
 def _check_folder(folder: str) -> None:

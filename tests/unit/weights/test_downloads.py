@@ -15,7 +15,14 @@ from file_server import file_server
 
 from videoseg.errors import ConfigError, DownloadError
 from videoseg.files import FileLock
-from videoseg.weights import WeightsFile, download_weights, plan_downloads, transfer
+from videoseg.weights import (
+    ModelScopeModel,
+    WeightsFile,
+    download_weights,
+    plan_downloads,
+    transfer,
+    weights_folder,
+)
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -307,3 +314,32 @@ def test_only_addresses_of_files_on_the_web_can_be_declared(url):
 def test_a_hash_of_the_wrong_form_cannot_be_declared():
     with pytest.raises(ConfigError, match=r"sha256 of a\.bin must be 64 digits"):
         WeightsFile("https://example.org/a.bin", "net", 5, "ABC")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(server, monkeypatch, tmp_path):
+    # Longer than any name can be; a folder of someone else's fails in the same way.
+    monkeypatch.setenv("VIDEOSEG_WEIGHTS", str(tmp_path / ("x" * 300)))
+    assert pinned(server).problem() == "cannot be looked for (File name too long)"
+    model = ModelScopeModel("someone/model", "net")
+    assert model.problem() == "cannot be looked for (File name too long)"
+    assert "File name too long" in refused_at_once(pinned(server))
+
+
+def refused_at_once(file):
+    with pytest.raises(DownloadError, match="cannot write") as caught:
+        download_weights([file])
+    return str(caught.value)
+
+
+def test_a_home_that_is_unknown_is_no_home(monkeypatch):
+    monkeypatch.setenv("VIDEOSEG_WEIGHTS", "~nobody-of-this-name/weights")
+    assert weights_folder("net") == Path("~nobody-of-this-name/weights/net")
+    monkeypatch.delenv("VIDEOSEG_WEIGHTS")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.raises(ConfigError, match=r"home folder is unknown; .*VIDEOSEG_WEIGHTS"):
+        weights_folder("net")
