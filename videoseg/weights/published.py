@@ -330,7 +330,9 @@ def _check_folder(folder: str) -> None:
 def has_whole_weights(folder: Path) -> bool:
     """Return whether a folder of transformers has weights, with every part its index names."""
     for suffix in _FORMS:
-        if any(file.is_file() for file in folder.glob(f"*.{suffix}")):
+        files = list(folder.glob(f"*.{suffix}"))
+        # A link of the hub's cache may lead to what was removed.
+        if files and all(file.is_file() for file in files):
             indices = folder.glob(f"*.{suffix}.index.json")
             return all((folder / part).is_file() for index in indices for part in _parts(index))
     return False

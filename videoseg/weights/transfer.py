@@ -407,6 +407,11 @@ def _locked(path: Path) -> Iterator[None]:
         raise DownloadError(f"another process is downloading {path}; wait for it")
     try:
         yield
+    except OSError as error:
+        if error.errno in _FULL:
+            # A full disk harms other programs, too.
+            _Partial(path).remove()
+        raise
     finally:
         lock.release()
 
@@ -416,9 +421,6 @@ def _explained_writes(file: WeightsFile, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            # A full disk harms other programs, too.
-            _Partial(path).remove()
         reason = error.strerror or str(error)
         raise DownloadError(
             f"cannot write {path}: {reason}; nothing half-written was left there. Check the "

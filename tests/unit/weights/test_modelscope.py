@@ -77,6 +77,8 @@ def test_a_folder_is_whole_with_its_configuration_and_weights(answer):
     assert MODEL.problem() == "lacks files of its weights"
     (MODEL.path / "model.safetensors").write_bytes(WEIGHTS)
     assert MODEL.problem() == ""
+    (MODEL.path / "more.safetensors").symlink_to("gone")
+    assert MODEL.problem() == "lacks files of its weights"
 
 
 @pytest.mark.parametrize(
