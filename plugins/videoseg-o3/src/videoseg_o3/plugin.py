@@ -10,6 +10,7 @@ import videoseg as vs
 __all__ = [
     "EMBEDDING_MODEL",
     "O3_CAPABILITIES",
+    "find_answerer",
     "find_embedding_model",
     "videoseg_components",
     "videoseg_o3_2b",
@@ -57,6 +58,7 @@ def videoseg_components() -> Iterator[vs.Component]:
         "Thinks of time, place and words, asks for the frames it needs, then answers.",
         uses=("chat",),
         embeddings="videoseg_o3.plugin:find_embedding_model",
+        parts="videoseg_o3.plugin:find_answerer",
     )
     yield vs.Component(
         "chat",
@@ -94,6 +96,11 @@ def videoseg_components() -> Iterator[vs.Component]:
         ),
     ):
         yield vs.Component("pipeline", name, f"videoseg_o3.plugin:{function}", summary)
+
+
+def find_answerer(options: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return the grounder that locates what ``o3`` has found, as a part of it."""
+    return [("grounder", options.get("answerer"))]
 
 
 def find_embedding_model(options: Mapping[str, Any]) -> str:
