@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -248,6 +249,5 @@ def _print_end(paths: Sequence[Path], folder: Path | None) -> None:
     for path in paths:
         print_line(f"{path}")
     if folder is not None:
-        print_line(
-            f"on the other machine, set VIDEOSEG_WEIGHTS={folder} and HF_HUB_CACHE={folder}/hub"
-        )
+        here, hub = shlex.quote(str(folder)), shlex.quote(str(folder / "hub"))
+        print_line(f"on the other machine, set VIDEOSEG_WEIGHTS={here} and HF_HUB_CACHE={hub}")

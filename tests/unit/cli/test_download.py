@@ -141,9 +141,9 @@ def test_a_file_of_ones_own_that_is_not_there_is_an_error(run):
 
 
 def test_another_machine_is_served(run, folder, tmp_path):
-    out, _ = run("needy", "--yes", "--to", str(tmp_path / "stick"))
-    assert (tmp_path / "stick" / "net" / "weights.bin").read_bytes() == CONTENT
-    assert f"VIDEOSEG_WEIGHTS={tmp_path / 'stick'}" in out
+    out, _ = run("needy", "--yes", "--to", str(tmp_path / "my stick"))
+    assert (tmp_path / "my stick" / "net" / "weights.bin").read_bytes() == CONTENT
+    assert f"VIDEOSEG_WEIGHTS='{tmp_path / 'my stick'}'" in out
     assert not folder.exists()
 
 
