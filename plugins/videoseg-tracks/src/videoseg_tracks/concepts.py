@@ -22,6 +22,7 @@ __all__ = ["Concepts", "NameAsker", "parse_names"]
 _MOST_NAMES = 6
 _LONGEST_NAME = 60  # characters
 _SHOWN_VOCABULARY = 400  # classes; a longer list says little and costs much
+_SEPARATOR = re.compile(r"[,;/、，]")  # noqa: RUF001 - commas of other languages
 _ARTICLE = re.compile(r"^(?:the|a|an|some|any)\s+", re.I)
 
 
@@ -166,7 +167,8 @@ def parse_names(text: str) -> tuple[str, ...]:
         if isinstance(listed, str):
             listed = [listed]
         if isinstance(listed, list):
-            plain = (_plain_name(one) for one in listed if isinstance(one, str))
+            texts = [one for one in listed if isinstance(one, str)]
+            plain = (_plain_name(one) for text in texts for one in _SEPARATOR.split(text))
             return tuple(dict.fromkeys(filter(None, plain)))[:_MOST_NAMES]
     return ()
 
