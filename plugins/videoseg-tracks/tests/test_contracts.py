@@ -99,3 +99,14 @@ def test_a_detector_or_propagator_of_another_type_is_refused():
     for options in ({"detector": 3}, {"propagator": ["flow"]}, {"detector": {"nam": "yolox"}}):
         with pytest.raises(vs.ConfigError, match=r"must be the name of a (detector|propagator)"):
             TrackAttributesGrounder(**{"detector": Squares(), **options})
+
+
+@pytest.mark.parametrize(("num_given", "warns"), [(1, True), (2, False)])
+def test_empty_frames_behind_one_given_mask_are_told(num_given, warns):
+    video = vs.Video.from_frames(np.zeros((4, 8, 8, 3), np.uint8))
+    prompts = [
+        vs.Prompt(1, frame, mask=Rle.encode(np.eye(8, dtype=bool))) for frame in range(num_given)
+    ]
+    pipe = vs.Pipeline("uniform", "given", "given-masks")
+    result = pipe.propagate(video, prompts)
+    assert any("use a propagator that follows it" in text for text in result.warnings) == warns
