@@ -108,6 +108,24 @@ def test_an_answer_survives_a_chat_model_that_fails(reply, reason):
     assert reason in answer.warnings[0]
 
 
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_an_error_without_a_message_costs_no_answer_either():
+    answer, _ = audit(SilentError())
+    assert answer.found
+    assert "SilentError: no message" in answer.warnings[0]
+
+
+def test_control_characters_of_a_model_reach_no_message():
+    ill = {**NO, "why": "\x1b[31mRed\u202e."}
+    assert "\x1b" not in str(audit(ill)[0].warnings)
+    assert "\u202e" not in audit(ill)[0].warnings[0]
+    assert "\u202e" not in audit(ConnectionError("\u202egone"))[0].warnings[0]
+
+
 def test_a_reply_that_cannot_be_read_is_asked_for_again():
     answer, chat = audit("Hm.", NO)
     assert (answer.status, len(chat.calls)) == ("absent", 2)

@@ -15,6 +15,7 @@ from videoseg.stages import AsksAgain, Direction, PropagatorSession, Reanswer
 from videoseg.text import format_count
 from videoseg.types import BoolArray, Frame, FrameMasks, Rle, VideoSource
 from videoseg_wrappers.doubt import Doubt, ObjectWatch, Thresholds
+from videoseg_wrappers.replies import describe_error
 
 __all__ = ["AskingSession", "Budget", "Settings"]
 
@@ -271,7 +272,7 @@ class AskingSession(SessionBase):
                 outcome = self._expect(state, doubts, further) or outcome
         # What was propagated so far must not be lost by a chat model that fails.
         except Exception as error:
-            outcome = f"asking failed ({_describe(error)})"
+            outcome = f"asking failed ({describe_error(error)})"
         for object_id in doubts:
             waited = state.waiting.get(object_id)
             patience = self._settings.patience
@@ -356,7 +357,7 @@ class AskingSession(SessionBase):
             # As where it is asked: what was propagated so far must not be lost.
             except Exception as error:
                 self._asked.append(
-                    f"frame {index}: object {object_id} was not taken up ({_describe(error)})"
+                    f"frame {index}: object {object_id} was not taken up ({describe_error(error)})"
                 )
         return settled
 
@@ -494,7 +495,3 @@ class AskingSession(SessionBase):
             close()
         if carrier.session is not self._inner:
             carrier.session.close()
-
-
-def _describe(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -24,7 +24,13 @@ from videoseg_wrappers.questions import (
     choose_images,
     image_parts,
 )
-from videoseg_wrappers.replies import Verdict, read_numbers, read_text, read_verdict
+from videoseg_wrappers.replies import (
+    Verdict,
+    describe_error,
+    read_numbers,
+    read_text,
+    read_verdict,
+)
 from videoseg_wrappers.wrapped import (
     build_wrapped,
     check_wrapped,
@@ -213,7 +219,7 @@ class ExistenceWrapper:
             trouble = f"the reply could not be read ({error})"
         # The answer has been computed; whatever a chat model raises must not cost it.
         except Exception as error:
-            trouble = f"the chat model failed: {_describe(error)}"
+            trouble = f"the chat model failed: {describe_error(error)}"
         verdict = None if trouble else self._count(votes)
         return _Audit(verdict, votes, trouble, interview.cost, interview.record)
 
@@ -353,10 +359,6 @@ def _describe_dropped(answer: Grounding) -> str:
     if number == 1:
         return "the object that was found is dropped"
     return f"the {number} objects that were found are dropped"
-
-
-def _describe(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _listed(given: object) -> list[object]:

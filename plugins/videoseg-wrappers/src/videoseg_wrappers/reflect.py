@@ -26,6 +26,7 @@ from videoseg_wrappers.checks import Check, Checker
 from videoseg_wrappers.notes import annotate
 from videoseg_wrappers.prompts import load_prompt
 from videoseg_wrappers.questions import Interview, OutOfTimeError, UnreadReplyError
+from videoseg_wrappers.replies import describe_error
 from videoseg_wrappers.wrapped import (
     build_wrapped,
     check_wrapped,
@@ -158,7 +159,7 @@ class ReflectWrapper:
             # An earlier answer is better than none.
             if not earlier:
                 raise
-            why = f"the grounder failed when it was sent back: {_describe(error)}"
+            why = f"the grounder failed when it was sent back: {describe_error(error)}"
             return self._give_best(earlier, why)
         if isinstance(move, Look):
             return move
@@ -179,7 +180,8 @@ class ReflectWrapper:
             return self._unchecked(move, interview, f"the reply could not be read ({error})")
         # The answer has been computed; whatever a chat model raises must not cost it.
         except Exception as error:
-            return self._unchecked(move, interview, f"the chat model failed: {_describe(error)}")
+            why = f"the chat model failed: {describe_error(error)}"
+            return self._unchecked(move, interview, why)
         number = len(earlier) + 1
         if check.passed:
             sentence = f"Check {number} passed"
@@ -352,7 +354,3 @@ def _is_same(first: Grounding, second: Grounding) -> bool:
         elif (one.points, one.mask, one.embedding) != (other.points, other.mask, other.embedding):
             return False
     return True
-
-
-def _describe(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
