@@ -9,6 +9,8 @@ from drawn_tracks import TruthDetector, is_round, numbers_shown
 from scripted_chat import ScriptedChat
 from videoseg_tracks import parse_names
 
+from videoseg.errors import ContextLengthError
+
 
 class Namer:
     """A model that names in turn what it is told, and calls everything right."""
@@ -108,3 +110,23 @@ def test_the_trace_tells_known_names_from_others(clip, pipeline_of):
     told = result.trace.turns[0].thought.linguistic
     assert told.startswith("Looked for thing; not known: unicorn; followed 1 (thing)")
     assert "does not know 'unicorn'" in result.warnings[0]
+
+
+@pytest.mark.parametrize("fits", [2, 0])
+def test_frames_that_do_not_fit_into_the_context_are_left_out(clip, pipeline_of, fits):
+    def reply(exchange, _number):
+        if is_round(exchange):
+            return '{"true": [1], "false": [2, 3, 4]}'
+        if len(exchange.images) > fits:
+            raise ContextLengthError("too many images", component="scripted")
+        return '{"names": ["thing"]}' if exchange.images else '{"names": []}'
+
+    pipe = pipeline_of(ScriptedChat(reply))
+    if not fits:
+        with pytest.raises(ContextLengthError):
+            pipe(clip.video, "what causes it?")
+        return
+    result = pipe(clip.video, "what causes it?")
+    assert result.status == "answered"
+    asked = result.trace.turns[0].thought.details["concepts"]
+    assert [len(one["frames"]) for one in asked] == [0, 2]

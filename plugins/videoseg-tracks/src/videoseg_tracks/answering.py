@@ -96,11 +96,5 @@ def _prompts_of(track: Track, answer: Answer) -> Iterator[Prompt]:
     for frame in frames:
         # A box for the reports, which draw prompts; on one frame, to keep results small.
         box = track.box(frame) if frame == track.clearest else None
-        yield Prompt(
-            track.track_id,
-            frame,
-            box=box,
-            mask=masks[frame],
-            label=track.name,
-            score=min(1.0, track.score),
-        )
+        # No score: that of a track says how well it fits its name, not the query.
+        yield Prompt(track.track_id, frame, box=box, mask=masks[frame], label=track.name)

@@ -12,6 +12,7 @@ from videoseg_r1.parsing.json_text import read_values
 from videoseg_r1.questions import ask_about, frame_parts
 
 from videoseg import ChatModel, Window
+from videoseg.errors import ContextLengthError
 from videoseg.samplers import evenly_spaced
 from videoseg.text import printable
 from videoseg.types import MessagePart, VideoSource, time_label
@@ -86,12 +87,18 @@ class NameAsker:
     ) -> Concepts:
         """Return names to look for.
 
+        Where the frames do not fit into the model's context, half of them are left out, as often
+        as needed.
+
         Args:
             video: The video.
             query: The user's sentence.
             window: Where frames are taken from.
             failed: Names that were looked for without success, or are not known.
             seed: Seed of the answers.
+
+        Raises:
+            ContextLengthError: If not even one frame fits.
         """
         values = {
             "query": query,
@@ -103,12 +110,20 @@ class NameAsker:
             names = self._put(self._from_query, [], values, (), exchanges, seed)
             if names:
                 return Concepts(names, tuple(exchanges))
-        frames = evenly_spaced(window, self._num_frames)
-        parts = frame_parts(
-            video, frames, lambda f: time_label(video.time_of(f)), max_pixels=self._max_pixels
-        )
-        names = self._put(self._from_frames, parts, values, frames, exchanges, seed)
-        return Concepts(names, tuple(exchanges))
+        num_frames = self._num_frames
+        while True:
+            frames = evenly_spaced(window, num_frames)
+            parts = frame_parts(
+                video, frames, lambda f: time_label(video.time_of(f)), max_pixels=self._max_pixels
+            )
+            try:
+                names = self._put(self._from_frames, parts, values, frames, exchanges, seed)
+            except ContextLengthError:
+                if len(frames) < 2:
+                    raise
+                num_frames = len(frames) // 2
+            else:
+                return Concepts(names, tuple(exchanges))
 
     def _put(
         self,
