@@ -186,6 +186,8 @@ class Component:
             It imports nothing heavy.
         answers_with_masks: For grounders that may answer with masks, so that a propagator that
             takes nothing else needs no segmenter.
+        may_use: Kinds that the constructor takes by keyword if the pipeline has them, such as a
+            grounder that wraps others, of which some use a segmenter.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -204,6 +206,7 @@ class Component:
     embeddings: str = ""
     capabilities_of: str = ""
     answers_with_masks: bool = False
+    may_use: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
@@ -212,6 +215,7 @@ class Component:
         # Lists are accepted, but a frozen object holds tuples.
         object.__setattr__(self, "requires", tuple(self.requires))
         object.__setattr__(self, "uses", tuple(self.uses))
+        object.__setattr__(self, "may_use", tuple(self.may_use))
         if self.kind not in KINDS:
             problems.append(f"kind {shorten(self.kind)} is not one of {', '.join(KINDS)}")
         if not is_kebab_name(self.name):
@@ -261,10 +265,15 @@ class Component:
         ]
         return wrong + [
             f"{name} must be a tuple of names, got {shorten(value)}"
-            for name in ("requires", "uses")
+            for name in ("requires", "uses", "may_use")
             if not isinstance(value := getattr(self, name), tuple | list)
             or not all(isinstance(part, str) and part for part in value)
         ]
+
+    @property
+    def taken_stages(self) -> tuple[str, ...]:
+        """The kinds of components that the constructor takes, needed or not."""
+        return (*self.uses, *self.may_use)
 
     def missing_modules(self) -> tuple[str, ...]:
         """Return the required modules that are not installed, without importing any."""

@@ -164,6 +164,7 @@ class Registry:
         summary: str = "",
         capabilities: PropagatorCapabilities | None = None,
         uses: tuple[str, ...] = (),
+        may_use: tuple[str, ...] = (),
         replace: bool = False,
     ) -> None:
         """Register a class or function without packaging it.
@@ -195,6 +196,7 @@ class Registry:
             summary=summary,
             capabilities=capabilities,
             uses=uses,
+            may_use=may_use,
         )
         self._load()
         entry = RegisteredComponent(component, _IN_SESSION, _IN_SESSION, factory=factory)
@@ -249,7 +251,7 @@ class Registry:
     def options(self, kind: str, name: str) -> dict[str, Option]:
         """Return the options of a component by name: type, default and meaning as text."""
         entry = self.find(kind, name)
-        return list_options(self.factory(entry), given=entry.component.uses)
+        return list_options(self.factory(entry), given=entry.component.taken_stages)
 
     def weights(
         self, kind: str, name: str, options: Mapping[str, Any] | None = None
@@ -311,7 +313,8 @@ class Registry:
             kind: Its kind.
             name: Its name.
             options: Keyword arguments of its constructor, converted to the annotated types.
-            given: Other components by kind; those named in its ``uses`` are passed on.
+            given: Other components by kind; those named in its ``uses`` and ``may_use`` are passed
+                on.
 
         Raises:
             ComponentNotFoundError: If there is no such component.
@@ -328,6 +331,9 @@ class Registry:
             if value is None:
                 problems.append(f"{kind} {name!r} needs a {needed}; give the pipeline one")
             supplied[needed] = value
+        for other in entry.component.may_use:
+            if (value := (given or {}).get(other)) is not None:
+                supplied[other] = value
         if problems:
             raise ConfigError(problems)
         return call_factory(entry.label, self.factory(entry), {**converted, **supplied})
@@ -335,7 +341,8 @@ class Registry:
     def _checked(
         self, entry: RegisteredComponent, options: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        return check_options(entry.label, self.factory(entry), options, entry.component.uses)
+        stages = entry.component.taken_stages
+        return check_options(entry.label, self.factory(entry), options, stages)
 
     # -- observers ----------------------------------------------------------------------
 
@@ -437,6 +444,7 @@ def add(
     summary: str = "",
     capabilities: PropagatorCapabilities | None = None,
     uses: tuple[str, ...] = (),
+    may_use: tuple[str, ...] = (),
     replace: bool = False,
 ) -> None:
     """Register a stage of your own under a name, for this session. See ``Registry.add``.
@@ -455,5 +463,6 @@ def add(
         summary=summary,
         capabilities=capabilities,
         uses=uses,
+        may_use=may_use,
         replace=replace,
     )

@@ -5,8 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
+from drawn_tracks import TruthDetector, TruthPropagator, choosing
+from videoseg_synthetic import make_clip
 from videoseg_wrappers import ExistenceWrapper
-from wrapper_scripts import NO, UNSURE, YES, Expert, PointsAtTheMiddle, Written, found, ground
+from wrapper_scripts import (
+    FITS,
+    NO,
+    UNSURE,
+    YES,
+    Expert,
+    PointsAtTheMiddle,
+    Written,
+    found,
+    ground,
+)
 
 import videoseg as vs
 from videoseg.testing import GrounderContract
@@ -219,3 +231,34 @@ def test_an_embedding_of_the_wrapped_grounder_is_known_before_anything_loads():
 def test_the_answer_can_be_written_as_json():
     answer, _ = audit(NO)
     to_dict(answer)
+
+
+@pytest.mark.parametrize("wrapper", ["existence", "reflect"])
+def test_a_wrapped_grounder_gets_the_segmenter_of_the_pipeline(wrapper):
+    made = make_clip(seed=5, num_frames=8, size=(96, 128), num_objects=2)
+    expert = Expert(existence=[YES], consistent=[FITS])
+    names = choosing(["thing"], lambda ids, _: {"true": ids[:1], "false": ids[1:]})
+
+    class Both:
+        def chat(self, messages, **sampling):
+            text = messages[-1].parts[-1].text
+            of_the_wrapper = '"verdict"' in text or '"visible"' in text or "question" in text
+            return (expert if of_the_wrapper else names).chat(messages, **sampling)
+
+    # Boxes alone, and a propagator that takes masks alone.
+    parts = {"detector": TruthDetector(made), "propagator": TruthPropagator(made)}
+    registry = vs.default_registry()
+    grounder = registry.build(
+        "grounder",
+        wrapper,
+        {"grounder": vs.use("track-then-choose", **parts)},
+        given={"chat": Both(), "segmenter": registry.build("segmenter", "cut")},
+    )
+    result = vs.Pipeline("uniform", grounder, "given-masks")(made.video, "the first")
+    assert (result.status, result.warnings, len(result.tracks)) == ("answered", (), 1)
+    assert wrapper in result.trace.turns[-1].thought.details
+
+
+def test_a_segmenter_that_the_pipeline_lacks_is_no_problem_of_a_wrapper():
+    check = vs.default_registry().check
+    assert check("grounder", "existence", {"grounder": "track-then-choose"}) == []

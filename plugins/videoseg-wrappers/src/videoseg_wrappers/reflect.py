@@ -15,10 +15,11 @@ from videoseg import (
     Grounding,
     Look,
     Prompt,
+    Segmenter,
     Thought,
 )
 from videoseg.plugins import PositiveInt, checked_options
-from videoseg.stages import AnswersWithEmbeddings
+from videoseg.stages import AnswersWithEmbeddings, AnswersWithMasks
 from videoseg.text import format_count
 from videoseg.types import Move, from_dict, to_dict
 from videoseg_wrappers.budget import Cost, Stopwatch
@@ -70,6 +71,7 @@ class ReflectWrapper:
         grounder: The wrapped grounder: the name of a component, a mapping with ``name`` and
             ``options``, ``videoseg.use(...)``, or an instance.
         chat: A vision-language model. It writes the questions, and answers them.
+        segmenter: The pipeline's, for wrapped grounders that use one.
         responder: Another chat model that answers them, as a name, a mapping or an instance.
         turns: How many answers are checked at most; also bounded by the pipeline's
             ``max_turns``, which the looks of the wrapped grounder use up, too. The paper has 4.
@@ -93,6 +95,7 @@ class ReflectWrapper:
         *,
         grounder: object,
         chat: ChatModel,
+        segmenter: Segmenter | None = None,
         responder: object = None,
         turns: PositiveInt = 4,
         seconds: Annotated[float, Gt(0)] | None = None,
@@ -105,7 +108,9 @@ class ReflectWrapper:
         prompts = {purpose: load_prompt(purpose, prompt) for purpose in _PURPOSES}
         self._given, self._given_responder = grounder, responder
         self._turns, self._seconds, self._max_tokens = turns, seconds, max_tokens
-        self._grounder: Grounder = build_wrapped("grounder", grounder, owner=_NAME, chat=chat)
+        self._grounder: Grounder = build_wrapped(
+            "grounder", grounder, owner=_NAME, chat=chat, segmenter=segmenter
+        )
         self._responder: ChatModel = (
             chat if responder is None else build_wrapped("chat", responder, owner=_NAME)
         )
@@ -136,6 +141,12 @@ class ReflectWrapper:
         if isinstance(wrapped, AnswersWithEmbeddings):
             return wrapped.answers_with_embeddings_of
         return None
+
+    @property
+    def answers_with_masks(self) -> bool:
+        """Whether the wrapped grounder may answer with masks."""
+        wrapped = self._grounder
+        return isinstance(wrapped, AnswersWithMasks) and wrapped.answers_with_masks
 
     @property
     def device(self) -> str | None:
