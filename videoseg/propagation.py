@@ -130,6 +130,8 @@ class SessionBase(ABC):
         self.video = video
         self.capabilities = capabilities
         self._prompts: dict[int, dict[int, Prompt]] = {}
+        # Kept apart: a grounding may prompt each object on every frame of a long video.
+        self._object_ids: set[int] = set()
         self._closed = False
 
     @abstractmethod
@@ -167,6 +169,7 @@ class SessionBase(ABC):
         if problem := self._conflict(prompt):
             raise PropagationError(problem)
         self._prompts.setdefault(prompt.frame, {})[prompt.object_id] = prompt
+        self._object_ids.add(prompt.object_id)
 
     def run(
         self, direction: Direction = "forward", *, stop: int | None = None
@@ -191,6 +194,7 @@ class SessionBase(ABC):
         """
         self._closed = True
         self._prompts.clear()
+        self._object_ids.clear()
 
     # -- for subclasses ----------------------------------------------------------------------
 
@@ -269,7 +273,7 @@ class SessionBase(ABC):
                 found.close()
 
     def _check_objects(self, index: int, masks: Mapping[int, BoolArray]) -> None:
-        prompted = {object_id for prompts in self._prompts.values() for object_id in prompts}
+        prompted = self._object_ids
         if unknown := sorted(set(masks) - prompted):
             raise PropagationError(
                 f"the propagator gave a mask of object {unknown[0]} on frame {index}, but only "
@@ -280,7 +284,7 @@ class SessionBase(ABC):
         """Return why a prompt does not go with the earlier ones; empty if it does."""
         object_id, frame = prompt.object_id, prompt.frame
         capabilities = self.capabilities
-        known = {each for prompts in self._prompts.values() for each in prompts}
+        known = self._object_ids
         if object_id in self.prompts_on(frame):
             return (
                 f"object {object_id} already has a prompt on frame {frame}; put box, points and "

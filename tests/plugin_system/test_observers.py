@@ -109,7 +109,7 @@ def test_a_stage_that_fails_is_named_in_the_error_and_in_the_event(
 ) -> None:
     recorder = Recorder()
     with pytest.raises(vs.StageError, match="grounder 'Fails' failed: ZeroDivisionError: by hand"):
-        pipeline(builtin_registry, Fails())(moving_square, "?", observers=(recorder,))
+        pipeline(builtin_registry, Fails())(moving_square, "it", observers=(recorder,))
     last = recorder.events[-1]
     assert isinstance(last, StageFinished)
     assert last.stage == "grounder"

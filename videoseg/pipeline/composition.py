@@ -365,7 +365,11 @@ class Composition:
             built: object = given
         else:
             entry = self._find(stage, given.name)
-            others = {kind: self.build(kind) for kind in entry.component.uses}
+            others = {
+                kind: self.build(kind)
+                for kind in entry.component.taken_stages
+                if kind in entry.component.uses or self.stages[kind] is not None
+            }
             try:
                 built = self.registry.build(stage, given.name, given.options, given=others)
             except MissingWeightsError as error:

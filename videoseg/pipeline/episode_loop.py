@@ -103,12 +103,15 @@ def _check_selection(selection: object, look: Look, name: str) -> None:
     if not isinstance(selection, FrameSelection):
         problem = f"must return a FrameSelection, got {type(selection).__name__}"
     elif outside := _find_outside(selection, look):
-        bounds = f"[{window.start}, {window.stop})"
-        problem = f"chose frame {shorten(outside[0])}, outside the window {bounds}"
+        problem = f"chose frame {shorten(outside[0])}, outside the window {_bounds(window)}"
     else:
         problem = _too_large(selection.reason, selection.details)
     if problem:
         raise StageError(f"sampler {name!r} {problem}", stage="sampler", component=name)
+
+
+def _bounds(window: Window) -> str:
+    return f"[{window.start}, {window.stop})"
 
 
 def _find_outside(selection: FrameSelection, look: Look) -> list[int]:
@@ -133,7 +136,9 @@ def _check_move(move: object, episode: Episode, whole: Window, name: str) -> Non
             frames.append(move.keyframe)
         outside = [frame for frame in frames if frame not in whole]
         if outside:
-            problem = f"answered with frame {shorten(outside[0])}, outside the video"
+            is_whole = whole == Window(0, len(episode.video))
+            where = "video" if is_whole else f"window {_bounds(whole)}"
+            problem = f"answered with frame {shorten(outside[0])}, outside the {where}"
     if not problem and isinstance(move, Look | Grounding):
         thought = move.thought
         texts = (thought.text, thought.temporal, thought.spatial, thought.linguistic)

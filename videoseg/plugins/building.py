@@ -62,7 +62,7 @@ def try_options(
         if isinstance(check, staticmethod):
             call_factory(label, check.__func__, arguments)
             return [], ""
-        stand_ins = dict.fromkeys(entry.component.uses, _StandIn())
+        stand_ins = dict.fromkeys(entry.component.taken_stages, _StandIn())
         built = call_factory(label, factory, {**arguments, **stand_ins})
     except MissingWeightsError as error:
         return [], str(error)

@@ -192,6 +192,8 @@ class Component:
             as a mapping with name and options, or by ``videoseg.use``. Weights, missing modules
             and licenses of these count as its own. It imports nothing heavy. Options that are
             named as a kind, such as ``detector``, count without it.
+        may_use: Kinds that the constructor takes by keyword if the pipeline has them, such as a
+            grounder that wraps others, of which some use a segmenter.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -211,6 +213,7 @@ class Component:
     capabilities_of: str = ""
     answers_with_masks: bool = False
     parts: str = ""
+    may_use: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
@@ -219,6 +222,7 @@ class Component:
         # Lists are accepted, but a frozen object holds tuples.
         object.__setattr__(self, "requires", tuple(self.requires))
         object.__setattr__(self, "uses", tuple(self.uses))
+        object.__setattr__(self, "may_use", tuple(self.may_use))
         if self.kind not in KINDS:
             problems.append(f"kind {shorten(self.kind)} is not one of {', '.join(KINDS)}")
         if not is_kebab_name(self.name):
@@ -270,10 +274,15 @@ class Component:
         ]
         return wrong + [
             f"{name} must be a tuple of names, got {shorten(value)}"
-            for name in ("requires", "uses")
+            for name in ("requires", "uses", "may_use")
             if not isinstance(value := getattr(self, name), tuple | list)
             or not all(isinstance(part, str) and part for part in value)
         ]
+
+    @property
+    def taken_stages(self) -> tuple[str, ...]:
+        """The kinds of components that the constructor takes, needed or not."""
+        return (*self.uses, *self.may_use)
 
     def missing_modules(self) -> tuple[str, ...]:
         """Return the required modules that are not installed, without importing any."""

@@ -168,6 +168,7 @@ class Registry:
         summary: str = "",
         capabilities: PropagatorCapabilities | None = None,
         uses: tuple[str, ...] = (),
+        may_use: tuple[str, ...] = (),
         replace: bool = False,
     ) -> None:
         """Register a class or function without packaging it.
@@ -199,6 +200,7 @@ class Registry:
             summary=summary,
             capabilities=capabilities,
             uses=uses,
+            may_use=may_use,
         )
         self._load()
         entry = RegisteredComponent(component, _IN_SESSION, _IN_SESSION, factory=factory)
@@ -253,7 +255,7 @@ class Registry:
     def options(self, kind: str, name: str) -> dict[str, Option]:
         """Return the options of a component by name: type, default and meaning as text."""
         entry = self.find(kind, name)
-        return list_options(self.factory(entry), given=entry.component.uses)
+        return list_options(self.factory(entry), given=entry.component.taken_stages)
 
     def weights(
         self, kind: str, name: str, options: Mapping[str, Any] | None = None
@@ -343,7 +345,8 @@ class Registry:
             kind: Its kind.
             name: Its name.
             options: Keyword arguments of its constructor, converted to the annotated types.
-            given: Other components by kind; those named in its ``uses`` are passed on.
+            given: Other components by kind; those named in its ``uses`` and ``may_use`` are passed
+                on.
 
         Raises:
             ComponentNotFoundError: If there is no such component.
@@ -360,6 +363,9 @@ class Registry:
             if value is None:
                 problems.append(f"{kind} {name!r} needs a {needed}; give the pipeline one")
             supplied[needed] = value
+        for other in entry.component.may_use:
+            if (value := (given or {}).get(other)) is not None:
+                supplied[other] = value
         if problems:
             raise ConfigError(problems)
         return call_factory(entry.label, self.factory(entry), {**converted, **supplied})
@@ -367,7 +373,8 @@ class Registry:
     def _checked(
         self, entry: RegisteredComponent, options: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        return check_options(entry.label, self.factory(entry), options, entry.component.uses)
+        stages = entry.component.taken_stages
+        return check_options(entry.label, self.factory(entry), options, stages)
 
     # -- observers ----------------------------------------------------------------------
 
@@ -458,6 +465,7 @@ def add(
     summary: str = "",
     capabilities: PropagatorCapabilities | None = None,
     uses: tuple[str, ...] = (),
+    may_use: tuple[str, ...] = (),
     replace: bool = False,
 ) -> None:
     """Register a stage of your own under a name, for this session. See ``Registry.add``.
@@ -476,5 +484,6 @@ def add(
         summary=summary,
         capabilities=capabilities,
         uses=uses,
+        may_use=may_use,
         replace=replace,
     )

@@ -107,3 +107,14 @@ def test_the_detector_that_is_taken_by_default_is_needed(name):
     assert [one.name for one in registry.weights("grounder", name)] == ["yolox_nano.onnx"]
     given = {"detector": {"name": "yolox", "options": {"checkpoint": "s"}}}
     assert [one.name for one in registry.weights("grounder", name, given)] == ["yolox_s.onnx"]
+
+
+@pytest.mark.parametrize(("num_given", "warns"), [(1, True), (2, False)])
+def test_empty_frames_behind_one_given_mask_are_told(num_given, warns):
+    video = vs.Video.from_frames(np.zeros((4, 8, 8, 3), np.uint8))
+    prompts = [
+        vs.Prompt(1, frame, mask=Rle.encode(np.eye(8, dtype=bool))) for frame in range(num_given)
+    ]
+    pipe = vs.Pipeline("uniform", "given", "given-masks")
+    result = pipe.propagate(video, prompts)
+    assert any("use a propagator that follows it" in text for text in result.warnings) == warns

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from drawn_tracks import TruthDetector, is_round
+from drawn_tracks import TruthDetector, is_round, numbers_shown
 from scripted_chat import ScriptedChat
 from videoseg_tracks import parse_names
+
+from videoseg.errors import ContextLengthError
 
 
 class Namer:
@@ -86,3 +88,45 @@ def test_a_model_that_names_nothing_ends_in_a_guess(clip, pipeline_of):
 )
 def test_names_are_read_as_models_write_them(text, names):
     assert parse_names(text) == names
+
+
+@pytest.mark.parametrize("names", [[["unicorn"], ["thing"]], [["unicorn", "thing"]]])
+def test_nothing_is_absent_where_a_name_could_not_be_looked_for(clip, pipeline_of, names):
+    tries = iter(names)
+
+    def reply(exchange, _number):
+        if is_round(exchange):
+            return json.dumps({"false": numbers_shown(exchange)})
+        return json.dumps({"names": next(tries)})
+
+    result = pipeline_of(ScriptedChat(reply))(clip.video, "the unicorn")
+    assert (result.status, result.found) == ("guessed", False)
+    assert "does not know 'unicorn', which was not looked for" in result.warnings[0]
+
+
+def test_the_trace_tells_known_names_from_others(clip, pipeline_of):
+    result = pipeline_of(Namer(["unicorn", "thing"]).chat)(clip.video, "it")
+    assert result.status == "answered"
+    told = result.trace.turns[0].thought.linguistic
+    assert told.startswith("Looked for thing; not known: unicorn; followed 1 (thing)")
+    assert "does not know 'unicorn'" in result.warnings[0]
+
+
+@pytest.mark.parametrize("fits", [2, 0])
+def test_frames_that_do_not_fit_into_the_context_are_left_out(clip, pipeline_of, fits):
+    def reply(exchange, _number):
+        if is_round(exchange):
+            return '{"true": [1], "false": [2, 3, 4]}'
+        if len(exchange.images) > fits:
+            raise ContextLengthError("too many images", component="scripted")
+        return '{"names": ["thing"]}' if exchange.images else '{"names": []}'
+
+    pipe = pipeline_of(ScriptedChat(reply))
+    if not fits:
+        with pytest.raises(ContextLengthError):
+            pipe(clip.video, "what causes it?")
+        return
+    result = pipe(clip.video, "what causes it?")
+    assert result.status == "answered"
+    asked = result.trace.turns[0].thought.details["concepts"]
+    assert [len(one["frames"]) for one in asked] == [0, 2]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from videoseg_tracks import Track, draw_close_view, draw_numbered
 
+from videoseg.masks import object_color
 from videoseg.types import Rle
 
 GRAY = (120, 120, 120)
@@ -73,3 +74,14 @@ def test_a_close_view_shows_the_thing_with_a_margin_and_without_a_fill():
     assert max(view.shape[:2]) == 224
     assert (np.abs(view[112, 112].astype(int) - (200, 30, 30)) < 5).all()
     assert (view[2, 2] == GRAY).all()
+
+
+def test_a_thing_of_one_pixel_keeps_its_number_where_the_picture_is_reduced():
+    frame = np.zeros((400, 600, 3), np.uint8)
+    for row, column in ((0, 0), (399, 599), (101, 203), (102, 204)):
+        mask = np.zeros((400, 600), bool)
+        mask[row, column] = True
+        track = Track(3, "fly", {0: Rle.encode(mask)})
+        drawn = draw_numbered(frame, 0, [track], max_pixels=100 * 150)
+        assert drawn.shape[:2] == (100, 150)
+        assert (drawn == object_color(3)).all(axis=2).any()

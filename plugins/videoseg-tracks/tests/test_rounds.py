@@ -50,6 +50,8 @@ def test_masks_of_the_answer_are_those_of_the_tracks_under_their_numbers(
     [track] = result.tracks
     [object_id] = [one for one, number in number_of.items() if number == 2]
     assert track.object_id == 2
+    # The detector is sure of the name, which says nothing of the query.
+    assert {prompt.score for prompt in result.grounding.prompts} == {None}
     assert (track.dense() == clip.masks(object_id)).all()
     [turn] = result.trace.turns
     assert [one["id"] for one in turn.thought.details["tracks"]] == [1, 2, 3, 4]

@@ -5,8 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
+from drawn_tracks import TruthDetector, TruthPropagator, choosing
+from videoseg_synthetic import make_clip
 from videoseg_wrappers import ExistenceWrapper
-from wrapper_scripts import NO, UNSURE, YES, Expert, PointsAtTheMiddle, Written, found, ground
+from wrapper_scripts import (
+    FITS,
+    NO,
+    UNSURE,
+    YES,
+    Expert,
+    PointsAtTheMiddle,
+    Written,
+    found,
+    ground,
+)
 
 import videoseg as vs
 from videoseg.testing import GrounderContract
@@ -106,6 +118,24 @@ def test_an_answer_survives_a_chat_model_that_fails(reply, reason):
     assert (answer.status, answer.prompts) == ("answered", found().prompts)
     assert "was not audited" in answer.warnings[0]
     assert reason in answer.warnings[0]
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_an_error_without_a_message_costs_no_answer_either():
+    answer, _ = audit(SilentError())
+    assert answer.found
+    assert "SilentError: no message" in answer.warnings[0]
+
+
+def test_control_characters_of_a_model_reach_no_message():
+    ill = {**NO, "why": "\x1b[31mRed\u202e."}
+    assert "\x1b" not in str(audit(ill)[0].warnings)
+    assert "\u202e" not in audit(ill)[0].warnings[0]
+    assert "\u202e" not in audit(ConnectionError("\u202egone"))[0].warnings[0]
 
 
 def test_a_reply_that_cannot_be_read_is_asked_for_again():
@@ -220,3 +250,34 @@ def test_what_wrapped_components_need_is_needed():
     ]
     [weights] = vs.default_registry().weights("propagator", "on-doubt", {"propagator": "xmem"})
     assert weights.name == "XMem.pth"
+
+
+@pytest.mark.parametrize("wrapper", ["existence", "reflect"])
+def test_a_wrapped_grounder_gets_the_segmenter_of_the_pipeline(wrapper):
+    made = make_clip(seed=5, num_frames=8, size=(96, 128), num_objects=2)
+    expert = Expert(existence=[YES], consistent=[FITS])
+    names = choosing(["thing"], lambda ids, _: {"true": ids[:1], "false": ids[1:]})
+
+    class Both:
+        def chat(self, messages, **sampling):
+            text = messages[-1].parts[-1].text
+            of_the_wrapper = '"verdict"' in text or '"visible"' in text or "question" in text
+            return (expert if of_the_wrapper else names).chat(messages, **sampling)
+
+    # Boxes alone, and a propagator that takes masks alone.
+    parts = {"detector": TruthDetector(made), "propagator": TruthPropagator(made)}
+    registry = vs.default_registry()
+    grounder = registry.build(
+        "grounder",
+        wrapper,
+        {"grounder": vs.use("track-then-choose", **parts)},
+        given={"chat": Both(), "segmenter": registry.build("segmenter", "cut")},
+    )
+    result = vs.Pipeline("uniform", grounder, "given-masks")(made.video, "the first")
+    assert (result.status, result.warnings, len(result.tracks)) == ("answered", (), 1)
+    assert wrapper in result.trace.turns[-1].thought.details
+
+
+def test_a_segmenter_that_the_pipeline_lacks_is_no_problem_of_a_wrapper():
+    check = vs.default_registry().check
+    assert check("grounder", "existence", {"grounder": "track-then-choose"}) == []

@@ -361,6 +361,24 @@ def test_an_object_that_is_still_hidden_is_taken_up_where_the_answer_shows_it(ki
     assert j_and_f(clip, result) > 0.99
 
 
+def test_warnings_of_the_wrapped_sessions_are_told():
+    class Warns(DriftingSession):
+        @property
+        def warnings(self):
+            return ("the wrapped one is tired",) if self._closed else ()
+
+    class Propagator(Drifts):
+        def open(self, video, *, seed=0):
+            return Warns(video, self.capabilities, self)
+
+    clip = moving_square(30)
+    result, _ = run(clip, Propagator(clip))
+    assert result.warnings == ("the wrapped one is tired",)
+    result, _ = run(clip, Propagator(clip, range(10, 30), wrong=corner(clip)))
+    assert result.warnings[0] == "the wrapped one is tired"
+    assert "asked again 1 time" in result.warnings[1]
+
+
 def test_nested_in_itself_each_has_its_own_budget():
     clip = moving_square(60)
     grounder = Knows(clip, then=vs.Grounding(None))

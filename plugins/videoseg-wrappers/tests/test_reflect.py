@@ -122,8 +122,34 @@ def test_the_seconds_hold():
     episode, grounder, _ = reflect([boxes], chat=chat, seconds=0.25, max_turns=50, turns=50)
     # A turn takes 0.06 to 0.09 seconds.
     assert 1 <= len(grounder.episodes) <= 4
-    assert sum(map(sum, episode.seconds)) < 0.4
     assert "0.25 seconds" in episode.grounding.warnings[0]
+
+
+def test_a_check_without_a_judged_object_is_no_check():
+    for reply in (
+        {"objects": []},
+        {"objects": [{"id": 1, "answers": "yes"}]},
+        {"objects": [{"id": 7, "answers": ["yes"]}]},
+    ):
+        episode, _, _ = reflect([RIGHT], replies={"consistent": [reply]})
+        assert (episode.grounding.prompts, episode.grounding.status) == (RIGHT.prompts, "answered")
+        assert (
+            "was not checked, since the reply could not be read" in episode.grounding.warnings[0]
+        )
+
+
+def test_doubt_about_visibility_alone_is_no_failure():
+    unsure = {"visible": "unsure", "best_image": None}
+    for questions, objects in (([], None), (["Is it red?"], FITS)):
+        episode, _, _ = reflect(
+            [RIGHT],
+            replies={
+                "visible": [unsure],
+                "items": [{"questions": questions}],
+                "consistent": [objects],
+            },
+        )
+        assert (episode.grounding.status, episode.grounding.warnings) == ("answered", ())
 
 
 def test_the_same_answer_again_ends_it():

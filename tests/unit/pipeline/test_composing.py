@@ -44,6 +44,25 @@ def test_a_saved_pipeline_comes_back_equal(registry, tmp_path):
     assert loaded.to_yaml() == pipe.to_yaml()
 
 
+@pytest.mark.parametrize("segmenter", ["box", None])
+def test_a_stage_gets_what_it_may_use_if_the_pipeline_has_it(registry, video, segmenter):
+    got = []
+
+    class May(AnswersAt):
+        def __init__(self, *, segmenter=None):
+            super().__init__()
+            got.append(segmenter)
+
+    registry.add("grounder", "may", May, may_use=("segmenter",))
+    assert registry.options("grounder", "may") == {}
+    registry.add(
+        "propagator", "hold-any", Hold, capabilities=PropagatorCapabilities(boxes=True, masks=True)
+    )
+    pipe = vs.Pipeline("second", "may", "hold-any", segmenter=segmenter, registry=registry)
+    pipe.ground(video, "it")
+    assert [type(one) for one in got] == [BoxIsMask if segmenter else type(None)]
+
+
 def test_numbers_of_numpy_and_paths_among_options_are_saved_as_numbers_and_text(registry):
     pipe = vs.Pipeline(
         vs.use("uniform", num_frames=np.int64(3)),

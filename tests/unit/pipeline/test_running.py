@@ -12,6 +12,7 @@ from videoseg.errors import (
     QueryError,
     StageError,
 )
+from videoseg.pipeline import run_episode
 from videoseg.plugins import Registry
 from videoseg.types import (
     Box,
@@ -127,6 +128,17 @@ def test_a_look_in_the_last_turn_names_the_grounder(video):
 def test_an_answer_outside_the_video_is_refused(video):
     with pytest.raises(StageError, match="frame 99, outside the video"):
         pipeline(AnswersAt([(1, 99)]))(video, "it")
+
+
+def test_an_answer_outside_the_window_of_its_episode_is_refused(video):
+    with pytest.raises(StageError, match=r"frame 9, outside the window \[2, 5\)"):
+        run_episode(
+            video,
+            "it",
+            sampler=EverySecond(),
+            grounder=AnswersAt([(1, 9)]),
+            window=Window(2, 5),
+        )
 
 
 def test_a_sampler_that_leaves_its_window_is_refused(video):

@@ -5,8 +5,8 @@ From a query to masks, by the types that hold each step:
 1. Names: nouns that a detector is asked for, from a chat model (``concepts``) or from the grammar
    of ``videoseg_attributes``.
 2. ``TrackPool`` of ``Track`` (``finding``): everything of these names, followed through the video.
-3. Verdicts (``choosing``): true, false or unknown for each track, from a chat model that sees
-   numbered pictures (``pictures``), or from attributes.
+3. ``Verdicts``: true, false or unknown for each track, from a chat model that sees numbered
+   pictures (``rounds``), or from attributes.
 4. A ``Grounding`` that carries the masks of the chosen tracks (``answering``), which the
    propagator ``given-masks`` repeats.
 

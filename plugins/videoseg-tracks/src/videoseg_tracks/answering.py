@@ -76,11 +76,14 @@ def list_tracks(tracks: Sequence[Track]) -> list[dict[str, Any]]:
 
 def describe_pool(pool: TrackPool) -> str:
     """Return in a sentence what was looked for and found."""
-    names = ", ".join(pool.names) or "nothing"
+    known = [name for name in pool.names if name not in pool.unknown_names]
+    told = f"Looked for {', '.join(known) or 'nothing'}; "
+    if pool.unknown_names:
+        told += f"not known: {', '.join(dict.fromkeys(pool.unknown_names))}; "
     if not pool.tracks:
-        return f"Looked for {names}; nothing was found."
+        return f"{told}nothing was found."
     found = ", ".join(f"{track.track_id} ({track.name})" for track in pool.tracks)
-    return f"Looked for {names}; followed {found}."
+    return f"{told}followed {found}."
 
 
 def _largest_area(track: Track) -> int:
@@ -93,11 +96,5 @@ def _prompts_of(track: Track, answer: Answer) -> Iterator[Prompt]:
     for frame in frames:
         # A box for the reports, which draw prompts; on one frame, to keep results small.
         box = track.box(frame) if frame == track.clearest else None
-        yield Prompt(
-            track.track_id,
-            frame,
-            box=box,
-            mask=masks[frame],
-            label=track.name,
-            score=min(1.0, track.score),
-        )
+        # No score: that of a track says how well it fits its name, not the query.
+        yield Prompt(track.track_id, frame, box=box, mask=masks[frame], label=track.name)

@@ -93,6 +93,11 @@ class TrackAttributesGrounder:
         """Where detector and propagator run, if they say so."""
         return devices_of((self._detector, self._propagator))
 
+    @property
+    def answers_with_masks(self) -> bool:
+        """True: its answers are masks, so the pipeline needs no segmenter for them."""
+        return True
+
     def close(self) -> None:
         """Free detector and propagator, if they were built here."""
         close_all(self._owned)

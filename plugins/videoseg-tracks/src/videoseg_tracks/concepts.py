@@ -12,6 +12,7 @@ from videoseg_r1.parsing.json_text import read_values
 from videoseg_r1.questions import ask_about, frame_parts
 
 from videoseg import ChatModel, Window
+from videoseg.errors import ContextLengthError
 from videoseg.samplers import evenly_spaced
 from videoseg.text import printable
 from videoseg.types import MessagePart, VideoSource, time_label
@@ -22,6 +23,7 @@ __all__ = ["Concepts", "NameAsker", "parse_names"]
 _MOST_NAMES = 6
 _LONGEST_NAME = 60  # characters
 _SHOWN_VOCABULARY = 400  # classes; a longer list says little and costs much
+_SEPARATOR = re.compile(r"[,;/、，]")  # noqa: RUF001 - commas of other languages
 _ARTICLE = re.compile(r"^(?:the|a|an|some|any)\s+", re.I)
 
 
@@ -85,12 +87,18 @@ class NameAsker:
     ) -> Concepts:
         """Return names to look for.
 
+        Where the frames do not fit into the model's context, half of them are left out, as often
+        as needed.
+
         Args:
             video: The video.
             query: The user's sentence.
             window: Where frames are taken from.
             failed: Names that were looked for without success, or are not known.
             seed: Seed of the answers.
+
+        Raises:
+            ContextLengthError: If not even one frame fits.
         """
         values = {
             "query": query,
@@ -102,12 +110,20 @@ class NameAsker:
             names = self._put(self._from_query, [], values, (), exchanges, seed)
             if names:
                 return Concepts(names, tuple(exchanges))
-        frames = evenly_spaced(window, self._num_frames)
-        parts = frame_parts(
-            video, frames, lambda f: time_label(video.time_of(f)), max_pixels=self._max_pixels
-        )
-        names = self._put(self._from_frames, parts, values, frames, exchanges, seed)
-        return Concepts(names, tuple(exchanges))
+        num_frames = self._num_frames
+        while True:
+            frames = evenly_spaced(window, num_frames)
+            parts = frame_parts(
+                video, frames, lambda f: time_label(video.time_of(f)), max_pixels=self._max_pixels
+            )
+            try:
+                names = self._put(self._from_frames, parts, values, frames, exchanges, seed)
+            except ContextLengthError:
+                if len(frames) < 2:
+                    raise
+                num_frames = len(frames) // 2
+            else:
+                return Concepts(names, tuple(exchanges))
 
     def _put(
         self,
@@ -166,7 +182,8 @@ def parse_names(text: str) -> tuple[str, ...]:
         if isinstance(listed, str):
             listed = [listed]
         if isinstance(listed, list):
-            plain = (_plain_name(one) for one in listed if isinstance(one, str))
+            texts = [one for one in listed if isinstance(one, str)]
+            plain = (_plain_name(one) for text in texts for one in _SEPARATOR.split(text))
             return tuple(dict.fromkeys(filter(None, plain)))[:_MOST_NAMES]
     return ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Interval
@@ -169,6 +169,11 @@ class TrackThenChooseGrounder:
         """Where detector and propagator run, if they say so."""
         return devices_of((self._detector, self._propagator))
 
+    @property
+    def answers_with_masks(self) -> bool:
+        """True: its answers are masks, so the pipeline needs no segmenter for them."""
+        return True
+
     def close(self) -> None:
         """Free detector and propagator, if they were built here."""
         close_all(self._owned)
@@ -189,8 +194,11 @@ class TrackThenChooseGrounder:
             state = RoundState(
                 pool.names,
                 undecided=tuple(track.track_id for track in pool.tracks),
+                unknown_names=pool.unknown_names,
                 warnings=pool.warnings,
             )
+            if pool.tracks and pool.unknown_names:
+                state = state.warning(_describe_unknown(pool.unknown_names))
             details |= {"concepts": exchanges, "tracks": list_tracks(pool.tracks)}
             linguistic = describe_pool(pool)
         else:
@@ -236,10 +244,10 @@ class TrackThenChooseGrounder:
             if not names:
                 break
             pool = self._find(episode, names)
-            if pool.tracks:
-                return pool, exchanges
-            failed += names
             unknown += pool.unknown_names
+            if pool.tracks:
+                return replace(pool, unknown_names=tuple(unknown)), exchanges
+            failed += names
         return (
             TrackPool((), window, tuple(failed), tuple(unknown), warnings=pool.warnings),
             exchanges,
@@ -263,8 +271,8 @@ class TrackThenChooseGrounder:
         warnings = (*state.warnings, *verdicts.warnings)
         if state.confirming:
             return self._answer_confirmed(this, outcome, verdicts, warnings)
-        after = RoundState(
-            state.names,
+        after = replace(
+            state,
             chosen=(*state.chosen, *true),
             dropped=(*state.dropped, *false),
             undecided=unknown,
@@ -272,7 +280,7 @@ class TrackThenChooseGrounder:
         )
         everything = len(true) > 1 and len(after.chosen) == len(this.pool.tracks)
         if everything and not episode.must_answer:
-            confirming = RoundState(after.names, after.chosen, confirming=True, warnings=warnings)
+            confirming = replace(after, confirming=True)
             text = "Every track was chosen; asking whether the query means all of them."
             return self._look(this, confirming, outcome, text)
         if unknown and not episode.must_answer:
@@ -299,11 +307,12 @@ class TrackThenChooseGrounder:
     ) -> Grounding:
         true = verdicts.ids("true")
         if true:
-            state = RoundState(
-                this.state.names,
-                true,
-                verdicts.ids("false"),
-                verdicts.ids("unknown"),
+            state = replace(
+                this.state,
+                chosen=true,
+                dropped=verdicts.ids("false"),
+                undecided=verdicts.ids("unknown"),
+                confirming=False,
                 warnings=warnings,
             )
             return self._answer_with(this, state, outcome, "")
@@ -311,7 +320,7 @@ class TrackThenChooseGrounder:
             "the model chose every track and then none of them; all are kept, which is a guess: "
             "rephrase the query, or use another model"
         )
-        state = RoundState(this.state.names, this.state.chosen, warnings=(*warnings, warning))
+        state = replace(this.state, confirming=False, warnings=(*warnings, warning))
         return self._ground(
             this, state, outcome, "guessed", state.chosen, "the model contradicts itself"
         )
@@ -325,13 +334,13 @@ class TrackThenChooseGrounder:
             reason = reason or f"every track was judged, after {rounds}"
             if state.chosen:
                 return self._ground(this, state, outcome, "answered", state.chosen, reason)
-            if not this.pool.num_left_out:
+            if this.pool.num_left_out:
+                state = state.warning(
+                    "every track was judged false, but not everything that was detected was "
+                    "followed; raise max_tracks"
+                )
+            elif not state.unknown_names:
                 return self._ground(this, state, outcome, "absent", (), reason)
-            warning = (
-                "every track was judged false, but not everything that was detected was followed; "
-                "raise max_tracks"
-            )
-            state = state.warning(warning)
             return self._ground(this, state, outcome, "guessed", (), reason)
         reason = reason or f"{rounds} were all that max_turns={this.episode.max_turns} allows"
         if this.episode.max_turns == 1:
@@ -365,10 +374,7 @@ class TrackThenChooseGrounder:
                 "the model named nothing that could be looked for; name a thing in the query"
             )
         if pool.unknown_names:
-            warnings.append(
-                f"the detector does not know {_quoted(pool.unknown_names)}; use one with an open "
-                "vocabulary, such as zero-shot, or name a more common thing"
-            )
+            warnings.append(_describe_unknown(pool.unknown_names))
         if looked_for := [name for name in pool.names if name not in pool.unknown_names]:
             warnings.append(
                 f"the detector found no {' and no '.join(looked_for)}, which does not show that "
@@ -439,6 +445,13 @@ class TrackThenChooseGrounder:
 def _numbers(track_ids: Sequence[int]) -> str:
     noun = "track" if len(track_ids) == 1 else "tracks"
     return f"{noun} {', '.join(map(str, track_ids))}"
+
+
+def _describe_unknown(names: Sequence[str]) -> str:
+    return (
+        f"the detector does not know {_quoted(names)}, which was not looked for; use one with an "
+        "open vocabulary, such as zero-shot, or name a more common thing"
+    )
 
 
 def _quoted(names: Sequence[str]) -> str:

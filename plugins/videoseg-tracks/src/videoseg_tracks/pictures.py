@@ -103,6 +103,11 @@ def _resized_mask(mask: BoolArray, size: Size) -> BoolArray:
         return mask
     pixels = np.ascontiguousarray(mask).view(np.uint8)
     resized = cv2.resize(pixels, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    if not resized.any() and mask.any():
+        # A thing of a few pixels may lie between those that are kept; its number is listed.
+        box = bounding_box(mask)
+        row, column = int(box.y1 * size[0] / mask.shape[0]), int(box.x1 * size[1] / mask.shape[1])
+        resized[row, column] = 1
     return np.asarray(resized, bool)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from videoseg import Prompt
 from videoseg.propagation import FrameRun, SessionBase
 from videoseg.types import BoolArray, PropagatorCapabilities, VideoSource
 from videoseg_tracks.plugin import GIVEN_MASKS
@@ -18,7 +19,7 @@ class GivenMasksPropagator:
 
     For groundings that carry the masks of all frames, such as those of the grounder
     ``track-then-choose``: what was computed to find the answer is not computed again. After any
-    other grounder it leaves all frames but the keyframe without a mask.
+    other grounder it leaves all frames but the keyframe without a mask, and a warning says so.
     """
 
     @property
@@ -38,6 +39,25 @@ class GivenMasksPropagator:
 
 class GivenMasksSession(SessionBase):
     """A session of ``GivenMasksPropagator``."""
+
+    def __init__(self, video: VideoSource, capabilities: PropagatorCapabilities) -> None:
+        super().__init__(video, capabilities)
+        self._num_given: dict[int, int] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """That frames are empty since masks were given for no more than one, if that is so."""
+        if len(self.video) < 2 or not self._num_given or max(self._num_given.values()) > 1:
+            return ()
+        return (
+            "given-masks: each object was given with a mask on one frame only, and the others are "
+            "empty; if it is visible on them, use a propagator that follows it, such as flow",
+        )
+
+    def prompt(self, prompt: Prompt) -> None:
+        """Take the mask of one object on one frame; see ``PropagatorSession.prompt``."""
+        super().prompt(prompt)
+        self._num_given[prompt.object_id] = self._num_given.get(prompt.object_id, 0) + 1
 
     def propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, BoolArray]]]:
         """Yield the given masks of each frame; see ``SessionBase.propagate``."""

@@ -22,6 +22,7 @@ class RoundState:
         chosen: Tracks that were judged true.
         dropped: Tracks that were judged false.
         undecided: Tracks that are unknown.
+        unknown_names: Names that the detector does not know, so that nothing can be said of them.
         confirming: Whether the next round asks if all that were chosen are meant.
         warnings: What the user should know so far.
     """
@@ -30,6 +31,7 @@ class RoundState:
     chosen: tuple[int, ...] = ()
     dropped: tuple[int, ...] = ()
     undecided: tuple[int, ...] = ()
+    unknown_names: tuple[str, ...] = ()
     confirming: bool = False
     warnings: tuple[str, ...] = ()
 

@@ -30,7 +30,13 @@ _WORDS: Mapping[str, Verdict] = {
     "undecided": "unknown",
     "maybe": "unknown",
 }
-_NUMBER = re.compile(r"\d{1,6}")
+_NUMBER = re.compile(r"(?<![\d.])(?<!(?<!\w)-)\d{1,6}(?![\d.]*\d)")
+# What a text of several numbers may hold beside them; in any other text the first one counts:
+# "1 (the dog at 2.5 s)" names one object.
+_BETWEEN_NUMBERS = re.compile(
+    r"(?:[\s,;:&#/()\[\]]|\b(?:objects?|tracks?|numbers?|things?|ids?|nos?\.?|and|or)\b)*", re.I
+)
+_DEEPEST = 8  # lists in lists; deeper ones are not read
 _SHOWN = 200  # characters of an unreadable answer in its error
 
 
@@ -92,85 +98,86 @@ class _UnreadError(Exception):
     """A value that holds no verdicts."""
 
 
-def _verdicts_in(value: Any) -> Iterator[tuple[int, Verdict]]:
+def _verdicts_in(value: Any, depth: int = 0) -> Iterator[tuple[int, Verdict]]:
     """Yield (number, verdict) of a value.
 
     Raises:
         _UnreadError: If it has none, and does not say so with empty lists either.
     """
+    if depth > _DEEPEST:
+        raise _UnreadError
     if isinstance(value, list):
-        pairs = [_verdict_of_entry(one) for one in value if isinstance(one, Mapping)]
-        if not pairs:
+        entries = [one for one in value if isinstance(one, Mapping)]
+        if not entries:
             raise _UnreadError
-        yield from pairs
+        for entry in entries:
+            if _verdict_of(entry) is not None:
+                yield _verdict_of_entry(entry)
+            else:
+                # A list for each verdict, each in a mapping of its own.
+                yield from _verdicts_in(entry, depth + 1)
         return
-    by_verdict = {
-        verdict: numbers
-        for key, numbers in value.items()
-        if (verdict := _WORDS.get(_plain(key))) is not None
-    }
-    if by_verdict:
-        for key, listed in value.items():
-            if (verdict := _WORDS.get(_plain(key))) is not None:
-                for number in _numbers_in(listed):
-                    yield number, verdict
-        return
-    pairs = []
-    for key, said in value.items():
-        numbers = list(_numbers_in(key))
-        verdict_said = _WORDS.get(_plain(said))
-        if len(numbers) == 1 and verdict_said is not None:
-            pairs.append((numbers[0], verdict_said))
+    by_verdict = [(verdict, listed) for key, listed in value.items() if (verdict := _word(key))]
+    pairs = [(number, verdict) for verdict, listed in by_verdict for number in _numbers_in(listed)]
+    if not by_verdict:
+        for key, said in value.items():
+            numbers = list(_numbers_in(key))
+            verdict_said = _verdict_of(said) if isinstance(said, Mapping) else _word(said)
+            if len(numbers) == 1 and verdict_said is not None:
+                pairs.append((numbers[0], verdict_said))
     if pairs:
         yield from pairs
         return
-    inner = [one for one in value.values() if isinstance(one, Mapping | list)]
-    if len(inner) != 1 or (isinstance(inner[0], list) and not inner[0]):
+    inner = [
+        one for key, one in value.items() if not _word(key) and isinstance(one, Mapping | list)
+    ]
+    if len(inner) == 1 and inner[0]:
+        try:
+            pairs = list(_verdicts_in(inner[0], depth + 1))
+        except _UnreadError:
+            pairs = []
+    if not pairs and not by_verdict:
         raise _UnreadError
-    yield from _verdicts_in(inner[0])
+    yield from pairs
 
 
 def _verdict_of_entry(entry: Mapping[str, Any]) -> tuple[int, Verdict]:
-    numbers = [
-        number
-        for key in ("id", "number", "object", "object_id", "track")
-        if key in entry
-        for number in _numbers_in(entry[key])
-    ]
-    said = next(
-        (
-            _WORDS.get(_plain(entry[key]))
-            for key in ("verdict", "label", "answer", "decision", "status", "match")
-            if key in entry
-        ),
-        None,
-    )
+    keys = ("id", "number", "object", "object_id", "track")
+    numbers = [n for key in keys if key in entry for n in _numbers_in(entry[key])]
+    said = _verdict_of(entry)
     if len(numbers) != 1 or said is None:
         raise _UnreadError
     return numbers[0], said
 
 
-def _plain(word: Any) -> str:
-    return str(word).strip().lower()
+def _verdict_of(entry: Mapping[str, Any]) -> Verdict | None:
+    keys = ("verdict", "label", "answer", "decision", "status", "match")
+    return next((_word(entry[key]) for key in keys if key in entry), None)
 
 
-def _numbers_in(listed: Any) -> Iterator[int]:
+def _word(said: Any) -> Verdict | None:
+    """Return the verdict that a word or a truth value stands for."""
+    if not isinstance(said, str | bool):
+        return None
+    return _WORDS.get(str(said).strip(" \t\r\n.!\"'*").lower())
+
+
+def _numbers_in(listed: Any, depth: int = 0) -> Iterator[int]:
     """Yield the numbers of a list, a number, or a text such as ``object 3``."""
-    if isinstance(listed, bool) or listed is None:
+    if isinstance(listed, bool) or listed is None or depth > _DEEPEST:
         return
     if isinstance(listed, int):
         yield listed
     elif isinstance(listed, float) and listed.is_integer():
         yield int(listed)
     elif isinstance(listed, str):
-        yield from map(int, _NUMBER.findall(listed))
-    elif isinstance(listed, Sequence):
+        numbers = list(map(int, _NUMBER.findall(listed)))
+        is_listing = _BETWEEN_NUMBERS.fullmatch(_NUMBER.sub("", listed)) is not None
+        yield from numbers if is_listing else numbers[:1]
+    elif isinstance(listed, Sequence | Mapping):
+        # A mapping: {"true": {"1": "the reason", "3": "another"}}
         for one in listed:
-            yield from _numbers_in(one)
-    elif isinstance(listed, Mapping):
-        # {"true": {"1": "the reason", "3": "another"}}
-        for key in listed:
-            yield from _numbers_in(key)
+            yield from _numbers_in(one, depth + 1)
 
 
 def _settle(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from videoseg import Grounding, Prompt, Propagator, PropagatorCapabilities, Window
 from videoseg.errors import PropagationError
 from videoseg.masks import iou
 from videoseg.propagation import FrameRun, SessionBase, takes_prompt
-from videoseg.stages import AsksAgain, Direction, PropagatorSession, Reanswer
+from videoseg.stages import AsksAgain, Direction, HasWarnings, PropagatorSession, Reanswer
 from videoseg.text import format_count
 from videoseg.types import BoolArray, Frame, FrameMasks, Rle, VideoSource
+from videoseg_wrappers.budget import Budget
 from videoseg_wrappers.doubt import Doubt, ObjectWatch, Thresholds
+from videoseg_wrappers.replies import describe_error
 
-__all__ = ["AskingSession", "Budget", "Settings"]
+__all__ = ["AskingSession", "Settings"]
 
 _CONFIRMED = 0.5
 """IoU from which an answer and the tracked mask are the same object (as PASCAL VOC counts)."""
@@ -28,40 +29,6 @@ _TRACKS_MEET = 0.7
 """IoU from which a track that is mended backward has met the earlier one; set by hand."""
 
 _MOST_SHOWN = 6
-
-
-@dataclass(slots=True)
-class Budget:
-    """What asking may cost in one run.
-
-    Args:
-        asks: How often it is asked at most.
-        seconds: Seconds that asking and what follows may take; None for no limit.
-        clock: Returns seconds that only increase; for tests.
-    """
-
-    asks: int
-    seconds: float | None
-    clock: Callable[[], float] = time.monotonic
-    num_asked: int = 0
-    spent: float = 0.0
-    longest: float = 0.0
-
-    @property
-    def is_left(self) -> bool:
-        """Whether there is enough of it to ask once more."""
-        if self.num_asked >= self.asks:
-            return False
-        return self.seconds is None or (
-            self.spent < self.seconds and self.spent + self.longest <= self.seconds
-        )
-
-    def count(self, begin: float) -> None:
-        """Count one asking that began at a time of the clock and ends now."""
-        seconds = self.clock() - begin
-        self.num_asked += 1
-        self.spent += seconds
-        self.longest = max(self.longest, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +130,13 @@ class AskingSession(SessionBase):
         self._given: list[Prompt] = []
         self._asked: list[str] = []
         self._num_unasked = 0
+        self._told: dict[str, None] = {}
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Where the query was answered again, and what came of it; in one sentence."""
+        """What the wrapped sessions tell, and in one sentence where it was asked again."""
         if not self._asked:
-            return ()
+            return tuple(self._told)
         shown = "; ".join(self._asked[:_MOST_SHOWN])
         more = len(self._asked) - _MOST_SHOWN
         text = f"on-doubt: asked again {format_count(len(self._asked), 'time')}: {shown}"
@@ -176,7 +144,7 @@ class AskingSession(SessionBase):
         if self._num_unasked:
             frames = format_count(self._num_unasked, "frame")
             text += f"; then the budget was used up, with doubts on {frames} more"
-        return (text,)
+        return (*self._told, text)
 
     def prompt(self, prompt: Prompt) -> None:
         """Say where one object is on one frame; see ``PropagatorSession.prompt``."""
@@ -188,7 +156,7 @@ class AskingSession(SessionBase):
     def close(self) -> None:
         """Free everything the session holds."""
         super().close()
-        self._inner.close()
+        self._close(self._inner)
 
     def propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, BoolArray]]]:
         """Yield the masks of one run; those that are in doubt are asked about."""
@@ -271,7 +239,7 @@ class AskingSession(SessionBase):
                 outcome = self._expect(state, doubts, further) or outcome
         # What was propagated so far must not be lost by a chat model that fails.
         except Exception as error:
-            outcome = f"asking failed ({_describe(error)})"
+            outcome = f"asking failed ({describe_error(error)})"
         for object_id in doubts:
             waited = state.waiting.get(object_id)
             patience = self._settings.patience
@@ -356,7 +324,7 @@ class AskingSession(SessionBase):
             # As where it is asked: what was propagated so far must not be lost.
             except Exception as error:
                 self._asked.append(
-                    f"frame {index}: object {object_id} was not taken up ({_describe(error)})"
+                    f"frame {index}: object {object_id} was not taken up ({describe_error(error)})"
                 )
         return settled
 
@@ -493,8 +461,9 @@ class AskingSession(SessionBase):
         if callable(close):
             close()
         if carrier.session is not self._inner:
-            carrier.session.close()
+            self._close(carrier.session)
 
-
-def _describe(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    def _close(self, session: PropagatorSession) -> None:
+        session.close()
+        if isinstance(session, HasWarnings):
+            self._told |= dict.fromkeys(map(str, session.warnings))

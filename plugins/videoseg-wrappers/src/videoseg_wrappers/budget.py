@@ -9,7 +9,7 @@ from typing import Any
 
 from videoseg.text import format_count
 
-__all__ = ["Cost", "Stopwatch"]
+__all__ = ["Budget", "Cost", "Stopwatch"]
 
 
 @dataclass(slots=True)
@@ -75,3 +75,37 @@ class Stopwatch:
             return True
         elapsed = self.elapsed
         return elapsed < self.limit and elapsed + seconds <= self.limit
+
+
+@dataclass(slots=True)
+class Budget:
+    """What asking may cost in one run.
+
+    Args:
+        asks: How often it is asked at most.
+        seconds: Seconds that asking and what follows may take; None for no limit.
+        clock: Returns seconds that only increase; for tests.
+    """
+
+    asks: int
+    seconds: float | None
+    clock: Callable[[], float] = time.monotonic
+    num_asked: int = 0
+    spent: float = 0.0
+    longest: float = 0.0
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there is enough of it to ask once more."""
+        if self.num_asked >= self.asks:
+            return False
+        return self.seconds is None or (
+            self.spent < self.seconds and self.spent + self.longest <= self.seconds
+        )
+
+    def count(self, begin: float) -> None:
+        """Count one asking that began at a time of the clock and ends now."""
+        seconds = self.clock() - begin
+        self.num_asked += 1
+        self.spent += seconds
+        self.longest = max(self.longest, seconds)

@@ -131,9 +131,9 @@ class Checker:
             why = f"the targets are not clear on frame {marked}: {_why(found)}"
             return Check(False, False, 0.0, why, better, tuple(questions))
         asked = tuple(questions) or self._write_questions(interview, query)
-        if not asked:
-            return Check(is_seen, is_seen, 1.0, "" if is_seen else _why(found))
-        misfits = self._find_misfits(interview, parts, values, number or 1, answer, asked)
+        misfits: Mapping[int, str] = {}
+        if asked:
+            misfits = self._find_misfits(interview, parts, values, number or 1, answer, asked)
         fitting = 1 - len(misfits) / len(answer.object_ids)
         fits = 1 - fitting <= MOST_INCONSISTENT
         whys = [f"object {object_id}: {why}" for object_id, why in misfits.items()]
@@ -178,23 +178,29 @@ class Checker:
             ),
             "objects",
             prompt=prompt.name,
-            usable=lambda given: isinstance(given.get("objects"), list),
+            usable=lambda given: bool(_judged(given.get("objects"), answer.object_ids)),
         )
         misfits: dict[int, str] = {}
-        for item in found["objects"]:
-            if not isinstance(item, Mapping):
-                continue
-            known = read_numbers(item.get("id"), largest=max(answer.object_ids))
-            given = item.get("answers")
-            verdicts = [read_verdict(one) for one in given] if isinstance(given, list) else []
+        for object_id, item in _judged(found["objects"], answer.object_ids):
             wrong = [
                 question
-                for question, verdict in zip(questions, verdicts, strict=False)
-                if verdict == "no"
+                for question, said in zip(questions, item["answers"], strict=False)
+                if read_verdict(said) == "no"
             ]
-            if known and known[0] in answer.object_ids and wrong:
-                misfits[known[0]] = read_text(item.get("why")) or f"no to: {wrong[0]}"
+            if wrong:
+                misfits[object_id] = read_text(item.get("why")) or f"no to: {wrong[0]}"
         return misfits
+
+
+def _judged(given: object, object_ids: Sequence[int]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the objects that a reply has answers for."""
+    judged = []
+    for item in given if isinstance(given, list) else ():
+        if isinstance(item, Mapping) and isinstance(item.get("answers"), list):
+            known = read_numbers(item.get("id"), largest=max(object_ids))
+            if known and known[0] in object_ids:
+                judged.append((known[0], item))
+    return judged
 
 
 def _why(found: Mapping[str, Any]) -> str:

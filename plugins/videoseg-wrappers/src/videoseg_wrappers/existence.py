@@ -8,9 +8,18 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Gt
 
-from videoseg import ChatModel, ConfigError, Episode, Grounder, Grounding, Look, Thought
+from videoseg import (
+    ChatModel,
+    ConfigError,
+    Episode,
+    Grounder,
+    Grounding,
+    Look,
+    Segmenter,
+    Thought,
+)
 from videoseg.plugins import PositiveInt, checked_options
-from videoseg.stages import AnswersWithEmbeddings
+from videoseg.stages import AnswersWithEmbeddings, AnswersWithMasks
 from videoseg.text import format_list
 from videoseg.types import AnswerStatus, Move, to_dict
 from videoseg_wrappers.budget import Cost, Stopwatch
@@ -24,7 +33,13 @@ from videoseg_wrappers.questions import (
     choose_images,
     image_parts,
 )
-from videoseg_wrappers.replies import Verdict, read_numbers, read_text, read_verdict
+from videoseg_wrappers.replies import (
+    Verdict,
+    describe_error,
+    read_numbers,
+    read_text,
+    read_verdict,
+)
 from videoseg_wrappers.wrapped import (
     build_wrapped,
     check_wrapped,
@@ -77,6 +92,7 @@ class ExistenceWrapper:
         grounder: The wrapped grounder: the name of a component, a mapping with ``name`` and
             ``options``, ``videoseg.use(...)``, or an instance.
         chat: A vision-language model.
+        segmenter: The pipeline's, for wrapped grounders that use one.
         auditors: Other chat models that are asked as well, each a name, a mapping or an
             instance. They are loaded beside the pipeline's.
         votes: How many replies each of the models gives; the first at temperature 0.
@@ -104,6 +120,7 @@ class ExistenceWrapper:
         *,
         grounder: object,
         chat: ChatModel,
+        segmenter: Segmenter | None = None,
         auditors: Sequence[object] = (),
         votes: PositiveInt = 1,
         rule: VoteRule = "all",
@@ -122,7 +139,9 @@ class ExistenceWrapper:
         self._votes, self._rule, self._policy, self._when = votes, rule, policy, when
         self._num_frames, self._max_pixels = num_frames, max_pixels
         self._max_tokens, self._seconds = max_tokens, seconds
-        self._grounder: Grounder = build_wrapped("grounder", grounder, owner=_NAME, chat=chat)
+        self._grounder: Grounder = build_wrapped(
+            "grounder", grounder, owner=_NAME, chat=chat, segmenter=segmenter
+        )
         self._auditors: list[ChatModel] = [
             build_wrapped("chat", one, owner=_NAME) for one in self._given_auditors
         ]
@@ -150,6 +169,12 @@ class ExistenceWrapper:
         if isinstance(wrapped, AnswersWithEmbeddings):
             return wrapped.answers_with_embeddings_of
         return None
+
+    @property
+    def answers_with_masks(self) -> bool:
+        """Whether the wrapped grounder may answer with masks."""
+        wrapped = self._grounder
+        return isinstance(wrapped, AnswersWithMasks) and wrapped.answers_with_masks
 
     @property
     def device(self) -> str | None:
@@ -213,7 +238,7 @@ class ExistenceWrapper:
             trouble = f"the reply could not be read ({error})"
         # The answer has been computed; whatever a chat model raises must not cost it.
         except Exception as error:
-            trouble = f"the chat model failed: {_describe(error)}"
+            trouble = f"the chat model failed: {describe_error(error)}"
         verdict = None if trouble else self._count(votes)
         return _Audit(verdict, votes, trouble, interview.cost, interview.record)
 
@@ -353,10 +378,6 @@ def _describe_dropped(answer: Grounding) -> str:
     if number == 1:
         return "the object that was found is dropped"
     return f"the {number} objects that were found are dropped"
-
-
-def _describe(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _listed(given: object) -> list[object]:

@@ -12,7 +12,8 @@ from videoseg import ConfigError, Propagator, PropagatorCapabilities
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.stages import PropagatorSession, Reanswer
 from videoseg.types import VideoSource
-from videoseg_wrappers.asking_session import AskingSession, Budget, Settings
+from videoseg_wrappers.asking_session import AskingSession, Settings
+from videoseg_wrappers.budget import Budget
 from videoseg_wrappers.doubt import Thresholds
 from videoseg_wrappers.wrapped import build_wrapped, check_wrapped, close_wrapped, device_of
 

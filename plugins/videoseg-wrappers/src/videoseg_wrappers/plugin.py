@@ -37,6 +37,7 @@ def videoseg_components() -> Iterator[vs.Component]:
             f"videoseg_wrappers.{target}",
             summary,
             uses=("chat",),
+            may_use=("segmenter",),
             embeddings="videoseg_wrappers.plugin:find_embedding_model",
             parts="videoseg_wrappers.plugin:find_chat_models",
         )

@@ -15,10 +15,11 @@ from videoseg import (
     Grounding,
     Look,
     Prompt,
+    Segmenter,
     Thought,
 )
 from videoseg.plugins import PositiveInt, checked_options
-from videoseg.stages import AnswersWithEmbeddings
+from videoseg.stages import AnswersWithEmbeddings, AnswersWithMasks
 from videoseg.text import format_count
 from videoseg.types import Move, from_dict, to_dict
 from videoseg_wrappers.budget import Cost, Stopwatch
@@ -26,6 +27,7 @@ from videoseg_wrappers.checks import Check, Checker
 from videoseg_wrappers.notes import annotate
 from videoseg_wrappers.prompts import load_prompt
 from videoseg_wrappers.questions import Interview, OutOfTimeError, UnreadReplyError
+from videoseg_wrappers.replies import describe_error
 from videoseg_wrappers.wrapped import (
     build_wrapped,
     check_wrapped,
@@ -69,6 +71,7 @@ class ReflectWrapper:
         grounder: The wrapped grounder: the name of a component, a mapping with ``name`` and
             ``options``, ``videoseg.use(...)``, or an instance.
         chat: A vision-language model. It writes the questions, and answers them.
+        segmenter: The pipeline's, for wrapped grounders that use one.
         responder: Another chat model that answers them, as a name, a mapping or an instance.
         turns: How many answers are checked at most; also bounded by the pipeline's
             ``max_turns``, which the looks of the wrapped grounder use up, too. The paper has 4.
@@ -92,6 +95,7 @@ class ReflectWrapper:
         *,
         grounder: object,
         chat: ChatModel,
+        segmenter: Segmenter | None = None,
         responder: object = None,
         turns: PositiveInt = 4,
         seconds: Annotated[float, Gt(0)] | None = None,
@@ -104,7 +108,9 @@ class ReflectWrapper:
         prompts = {purpose: load_prompt(purpose, prompt) for purpose in _PURPOSES}
         self._given, self._given_responder = grounder, responder
         self._turns, self._seconds, self._max_tokens = turns, seconds, max_tokens
-        self._grounder: Grounder = build_wrapped("grounder", grounder, owner=_NAME, chat=chat)
+        self._grounder: Grounder = build_wrapped(
+            "grounder", grounder, owner=_NAME, chat=chat, segmenter=segmenter
+        )
         self._responder: ChatModel = (
             chat if responder is None else build_wrapped("chat", responder, owner=_NAME)
         )
@@ -137,6 +143,12 @@ class ReflectWrapper:
         return None
 
     @property
+    def answers_with_masks(self) -> bool:
+        """Whether the wrapped grounder may answer with masks."""
+        wrapped = self._grounder
+        return isinstance(wrapped, AnswersWithMasks) and wrapped.answers_with_masks
+
+    @property
     def device(self) -> str | None:
         """Where the models of the wrapped grounder and of the responder run."""
         return device_of(self._grounder, self._responder)
@@ -158,7 +170,7 @@ class ReflectWrapper:
             # An earlier answer is better than none.
             if not earlier:
                 raise
-            why = f"the grounder failed when it was sent back: {_describe(error)}"
+            why = f"the grounder failed when it was sent back: {describe_error(error)}"
             return self._give_best(earlier, why)
         if isinstance(move, Look):
             return move
@@ -179,7 +191,8 @@ class ReflectWrapper:
             return self._unchecked(move, interview, f"the reply could not be read ({error})")
         # The answer has been computed; whatever a chat model raises must not cost it.
         except Exception as error:
-            return self._unchecked(move, interview, f"the chat model failed: {_describe(error)}")
+            why = f"the chat model failed: {describe_error(error)}"
+            return self._unchecked(move, interview, why)
         number = len(earlier) + 1
         if check.passed:
             sentence = f"Check {number} passed"
@@ -352,7 +365,3 @@ def _is_same(first: Grounding, second: Grounding) -> bool:
         elif (one.points, one.mask, one.embedding) != (other.points, other.mask, other.embedding):
             return False
     return True
-
-
-def _describe(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -7,9 +7,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from videoseg.text import shorten_text
+from videoseg.text import printable, shorten_text
 
-__all__ = ["Verdict", "find_mapping", "read_numbers", "read_text", "read_verdict"]
+__all__ = [
+    "Verdict",
+    "describe_error",
+    "find_mapping",
+    "read_numbers",
+    "read_text",
+    "read_verdict",
+]
 
 Verdict: TypeAlias = Literal["yes", "no", "unsure"]
 
@@ -17,6 +24,7 @@ _MAX_CHARACTERS = 100_000
 # Each attempt at a brace that begins nothing takes time.
 _MAX_ATTEMPTS = 200
 _MAX_TEXT = 400
+_MAX_ERROR = 300
 _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 _WORDS: Mapping[str, Verdict] = {
@@ -81,4 +89,19 @@ def read_numbers(value: object, *, largest: int) -> tuple[int, ...]:
 
 def read_text(value: object) -> str:
     """Return a short text of one line; empty if there is none."""
-    return shorten_text(" ".join(value.split()), _MAX_TEXT) if isinstance(value, str) else ""
+    return _one_line(value, _MAX_TEXT) if isinstance(value, str) else ""
+
+
+def describe_error(error: Exception) -> str:
+    """Return the kind of an error and its message in one short line."""
+    try:
+        text = str(error)
+    # The message may come from a plug-in's code; what was computed must not be lost by it.
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {_one_line(text, _MAX_ERROR) or 'no message'}"
+
+
+def _one_line(text: str, length: int) -> str:
+    # Many characters may become one blank, but not without end.
+    return shorten_text(printable(" ".join(text[: 10 * length].split())), length)

@@ -82,16 +82,15 @@ def check_wrapped(kind: str, given: object, *, owner: str) -> None:
         raise ConfigError([f"{owner}: {problem}" for problem in problems])
 
 
-def build_wrapped(
-    kind: str, given: _Stage | object, *, owner: str, chat: ChatModel | None = None
-) -> Any:
+def build_wrapped(kind: str, given: _Stage | object, *, owner: str, **stages: object) -> Any:
     """Return the component that an option names, or the instance that it holds.
 
     Args:
         kind: As for ``parse_use``.
         given: As for ``parse_use``.
         owner: As for ``parse_use``.
-        chat: The pipeline's chat model, for components that use one.
+        stages: The pipeline's ``chat`` and ``segmenter``, for components that use them; None for
+            one that it does not have.
 
     Raises:
         ConfigError: As ``check_wrapped``, or if it needs what the owner does not have.
@@ -100,8 +99,7 @@ def build_wrapped(
     if used is None:
         return given
     _check_uses(kind, used, owner)
-    supplied: dict[str, object] = {} if chat is None else {"chat": chat}
-    built = default_registry().build(kind, used.name, used.options, given=supplied)
+    built = default_registry().build(kind, used.name, used.options, given=stages)
     if not isinstance(built, _PROTOCOLS[kind]):
         raise ConfigError(f"{owner}: {kind} {used.name!r} is not a {kind}")
     return built
@@ -109,7 +107,7 @@ def build_wrapped(
 
 def _check_uses(kind: str, used: Use, owner: str) -> None:
     uses = default_registry().find(kind, used.name).component.uses
-    allowed = ("chat",) if kind == "grounder" else ()
+    allowed = ("chat", "segmenter") if kind == "grounder" else ()
     if others := [needed for needed in uses if needed not in allowed]:
         raise ConfigError(
             f"{owner}: the {kind} {used.name!r} needs a {' and a '.join(others)} of the "
