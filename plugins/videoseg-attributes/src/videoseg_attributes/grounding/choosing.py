@@ -32,12 +32,9 @@ from videoseg_attributes.grounding.language import (
 from videoseg_attributes.grounding.language.nouns import is_wide, singular_of
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.named_tracks import NamedTrack, measure_tracks
-from videoseg_attributes.grounding.reference_resolution import (
-    Choice,
-    Resolution,
-    Resolver,
-)
+from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
+from videoseg_attributes.grounding.resolution import Choice, Resolution
 from videoseg_attributes.regions.frames import choose_frames
 
 __all__ = ["TrackChoice", "choose_among", "choose_tracks", "read_query"]

@@ -9,7 +9,7 @@ from videoseg.types import Prompt, Window
 from videoseg_attributes.grounding.language import MAX_WORDS, QueryPlan
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
-from videoseg_attributes.grounding.reference_resolution import Aspect, Choice, Resolution
+from videoseg_attributes.grounding.resolution import Aspect, Choice, Resolution
 
 if TYPE_CHECKING:
     from videoseg_attributes.regions.survey import Survey

@@ -32,8 +32,9 @@ from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.name_finder import NameFinder
 from videoseg_attributes.grounding.named_answers import answer_by_name
 from videoseg_attributes.grounding.prompts import make_prompts
-from videoseg_attributes.grounding.reference_resolution import Choice, Resolution, Resolver
+from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
+from videoseg_attributes.grounding.resolution import Choice, Resolution
 from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 
 __all__ = ["AttributesGrounder"]
