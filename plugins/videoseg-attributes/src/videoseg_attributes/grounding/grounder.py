@@ -22,7 +22,13 @@ from videoseg_attributes.grounding.explanation import (
     make_warnings,
     select_texts,
 )
-from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
+from videoseg_attributes.grounding.language import (
+    EventIs,
+    KnownNouns,
+    NounPhrase,
+    QueryPlan,
+    parse_query,
+)
 from videoseg_attributes.grounding.main_object import measure_mainness
 from videoseg_attributes.grounding.measured_survey import (
     MeasuredSurvey,
@@ -46,6 +52,7 @@ _CUT_WEIGHT = 0.6  # for a frame on which the candidate touches the border
 _NEARLY_ALL = 0.9  # of the window: a closer look at this much would show nothing new
 _IGNORED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
 _ABSENT_CONFIDENCE = 0.7  # of "not in this video", where candidates were found
+_NOT_FOUND = "the detector does not know it, or found nothing as it"
 _SAME_CANDIDATE = 0.45  # intersection over union of a candidate in two surveys
 
 
@@ -97,6 +104,7 @@ class AttributesGrounder:
         self._survey = survey or survey_window
         self._memory = SurveyCache()
         self._finder = None if detector is None else NameFinder(detector)
+        self._nouns = KnownNouns() if detector is None else KnownNouns(why_unknown=_NOT_FOUND)
 
     def step(self, episode: Episode) -> Move:
         """Answer, or first ask for a closer look if the query is about time.
@@ -120,7 +128,7 @@ class AttributesGrounder:
             self._finder.close()
 
     def _step_without_names(self, episode: Episode) -> Move:
-        plan = parse_query(episode.query)
+        plan = parse_query(episode.query, self._nouns)
         window = episode.selection.window
         first_turn = episode.turn == 0
         if first_turn and len(window) > _LONG_WINDOW and not episode.must_answer:
@@ -216,7 +224,13 @@ class AttributesGrounder:
         if not resolution.choices:
             return self._answer_nothing(episode, plan, overview, resolution)
         partly = plan.needs_whole_video and _saw_partly(episode, overview)
-        warnings = make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly))
+        warnings = make_warnings(
+            plan,
+            resolution,
+            overview,
+            unseen_in=_span(episode, partly),
+            with_names=self._finder is not None,
+        )
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
@@ -242,7 +256,9 @@ class AttributesGrounder:
         temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
         spatial = join_texts(*select_texts(resolution, "spatial"), where)
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
-        is_doubtful = resolution.doubtful or resolution.ran_out or partly
+        is_doubtful = (
+            resolution.doubtful or resolution.ran_out or partly or not resolution.is_whole
+        )
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.understood:
             confidence = _IGNORED_CONFIDENCE * confidence
@@ -275,7 +291,8 @@ class AttributesGrounder:
         closer: str = "",
     ) -> Grounding:
         partly = _saw_partly(episode, overview)
-        is_open = partly or resolution.ran_out
+        is_still = plan.speaks_of_motion and len(overview.survey.window) < 2
+        is_open = partly or resolution.ran_out or is_still
         is_contradicted = plan.can_be_contradicted and has_plausible(overview) and not is_open
         reason = resolution.reason or "no candidate objects were found"
         finding = "Not in this video" if is_contradicted else "Nothing that fits was seen"
@@ -299,7 +316,13 @@ class AttributesGrounder:
                 linguistic=linguistic,
             ),
             confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
-            warnings=make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly)),
+            warnings=make_warnings(
+                plan,
+                resolution,
+                overview,
+                unseen_in=_span(episode, partly),
+                with_names=self._finder is not None,
+            ),
             status="absent" if is_contradicted else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,

@@ -103,10 +103,13 @@ class Resolver:
             self._ran_out = self._ran_out or not without
         chosen, enough = self._take_count(phrase, chosen)
         choices = list(chosen)
+        missing = [_own_words(phrase)] if phrase.alternatives and not chosen else []
         for other in phrase.alternatives:
             further = self.resolve(other, without=without)
             observations += further.observations
             reason = reason or further.reason
+            doubtful, enough = doubtful or further.doubtful, enough and further.enough
+            missing += further.missing or (() if further.choices else (other.words,))
             taken = {choice.candidate.candidate_id for choice in choices}
             choices += [c for c in further.choices if c.candidate.candidate_id not in taken]
         return Resolution(
@@ -116,6 +119,7 @@ class Resolver:
             enough,
             "" if choices else reason,
             ran_out=self._ran_out,
+            missing=tuple(missing),
         )
 
     # -- filtering ---------------------------------------------------------------------------
@@ -329,6 +333,12 @@ def _of_the_kind(
         for candidate in pool
         if all(score_name(candidate, item).score >= ACCEPTED for item in named)
     ]
+
+
+def _own_words(phrase: NounPhrase) -> str:
+    """Return the words of a description without those that are joined to it by "and"."""
+    own, _, _ = phrase.words.partition(phrase.alternatives[0].words)
+    return own.strip(" ,").removesuffix(" and").strip(" ,") or phrase.words
 
 
 def _list_names(candidates: Sequence[MeasuredCandidate]) -> str:

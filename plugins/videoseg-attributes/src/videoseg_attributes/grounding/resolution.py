@@ -51,6 +51,7 @@ class Resolution:
         doubtful: Whether the choice matches only barely.
         enough: Whether there are as many choices as the description asks for.
         reason: Why no candidate matches; empty if one does.
+        missing: Of several descriptions ("the dog and the cat") those that nothing matches.
         ran_out: Whether fewer objects were seen than the description, or one within it, counts
             through ("the sixth from the left"); there may be more than were seen.
     """
@@ -61,6 +62,12 @@ class Resolution:
     enough: bool = True
     reason: str = ""
     ran_out: bool = False
+    missing: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that the description asks for was found."""
+        return self.enough and not self.missing
 
     @property
     def candidates(self) -> tuple[MeasuredCandidate, ...]:

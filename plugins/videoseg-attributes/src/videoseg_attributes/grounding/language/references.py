@@ -235,7 +235,9 @@ class ReferenceReader(WordReader, ABC):
         kind = self.kind()
         if kind == "part" or token.words in ("hardly", "barely"):
             return
-        if kind == "det":
+        # "not the cat", "the dog, not cat"
+        names_other = builder.name is not None and self.unknown_word() in self.nouns.known
+        if kind == "det" or names_other:
             references = self.read_references(depth)
             if references is not None:
                 builder.exclude(references)
