@@ -66,12 +66,12 @@ class AttributesGrounder:
     If every candidate contradicts the query, the answer is ``absent``: not in this video. If
     there are no candidates, or only a part of a long video was looked at, that nothing fits is
     a guess, too; so is what is compared, counted or ordered in time in such a part, and an
-    ordinal beyond the objects that were seen.
+    ordinal beyond the objects that were seen; and some of several objects that are asked for.
 
     With a ``detector``, nouns that it knows are judged: what it finds by them on ``num_frames``
     frames is linked to tracks, and the rest of the query chooses among these. A thing is
-    ``absent`` if the detector saw other things, but none by this name on frames that lie close
-    enough together, or if everything by this name contradicts the rest.
+    ``absent`` if, on frames that lie close enough together, the detector saw other things, but
+    none by this name, or if everything by this name contradicts the rest.
 
     Args:
         num_frames: Frames of one survey.
