@@ -276,6 +276,27 @@ def test_what_stands_beside_an_unknown_noun_is_not_absent(street) -> None:
     assert ask(street, "the cat and the cat").status == "absent"
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["dogs and people", "dog, person", "the dog and person", "dog and person on the right"],
+)
+def test_nouns_without_articles_are_listed(street, query) -> None:
+    grounding = ask(street, query)
+    assert colors_of(street, grounding) == ["green", "white"]
+    assert grounding.status == "answered", grounding.warnings
+
+
+def test_of_a_list_only_what_is_missing_is_told_so(street) -> None:
+    for query, told in (
+        ("dogs, cat and people", 'matches "cat";'),
+        ("dogs, elk and men", '"elk"'),
+    ):
+        grounding = ask(street, query)
+        assert colors_of(street, grounding) == ["green", "white"]
+        assert grounding.status == "guessed"
+        assert any(told in warning for warning in grounding.warnings)
+
+
 @pytest.mark.parametrize("query", ["dog not cat", "dogs, not cats", "the dog, not the car"])
 def test_a_noun_after_not_is_not_what_is_asked_for(street, query) -> None:
     grounding = ask(street, query)

@@ -103,13 +103,18 @@ class Resolver:
             self._ran_out = self._ran_out or not without
         chosen, enough = self._take_count(phrase, chosen)
         choices = list(chosen)
-        missing = [_own_words(phrase)] if phrase.alternatives and not chosen else []
-        for other in phrase.alternatives:
+        missing = (
+            [_own_words(phrase.words, phrase.alternatives)]
+            if phrase.alternatives and not chosen
+            else []
+        )
+        for place, other in enumerate(phrase.alternatives, start=1):
             further = self.resolve(other, without=without)
             observations += further.observations
             reason = reason or further.reason
             doubtful, enough = doubtful or further.doubtful, enough and further.enough
-            missing += further.missing or (() if further.choices else (other.words,))
+            if not further.choices:
+                missing.append(_own_words(other.words, phrase.alternatives[place:]))
             taken = {choice.candidate.candidate_id for choice in choices}
             choices += [c for c in further.choices if c.candidate.candidate_id not in taken]
         return Resolution(
@@ -335,10 +340,13 @@ def _of_the_kind(
     ]
 
 
-def _own_words(phrase: NounPhrase) -> str:
+def _own_words(words: str, joined: Sequence[NounPhrase]) -> str:
     """Return the words of a description without those that are joined to it by "and"."""
-    own, _, _ = phrase.words.partition(phrase.alternatives[0].words)
-    return own.strip(" ,").removesuffix(" and").strip(" ,") or phrase.words
+    for other in joined:
+        if words.endswith(other.words) and words != other.words:
+            before = words.removesuffix(other.words).rstrip(" ,")
+            return before.removesuffix(" and").rstrip(" ,")
+    return words
 
 
 def _list_names(candidates: Sequence[MeasuredCandidate]) -> str:

@@ -251,8 +251,12 @@ class _Parser(ReferenceReader):
     def _read_conjunction(
         self, builder: PhraseBuilder, token: Token, kind: str, context: Context, depth: int
     ) -> None:
+        # "dogs, cats and birds"
+        is_bare = builder.name is not None and not (builder.noun_closed or builder.in_clause)
+        lists_nouns = is_bare and self.known_noun_follows()
         if kind == "comma":
-            if context != "top" or not builder.complete or not self.list_goes_on():
+            goes_on = lists_nouns or self.list_goes_on()
+            if context != "top" or not builder.complete or not goes_on:
                 builder.close_clause()
                 return
             kind = "and"
@@ -260,8 +264,10 @@ class _Parser(ReferenceReader):
             builder.repeat_negation()
         if context != "top" or not builder.complete:
             return
-        starts = self.kind() in ("det", "number") or (
-            self.kind() in ("color", "superlative") and self.noun_follows()
+        starts = (
+            lists_nouns
+            or self.kind() in ("det", "number")
+            or (self.kind() in ("color", "superlative") and self.noun_follows())
         )
         if kind == "and" and starts:
             other = self.read_nested("top", depth)

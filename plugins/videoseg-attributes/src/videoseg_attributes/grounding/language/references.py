@@ -151,6 +151,10 @@ class ReferenceReader(WordReader, ABC):
             return None
         return tuple(references)
 
+    def known_noun_follows(self) -> bool:
+        """Whether the next word is a noun that a detector judges."""
+        return self.unknown_word() in self.nouns.known
+
     def _find_unseen(self, phrases: Sequence[NounPhrase]) -> str:
         """Return a noun of references of which nothing was seen; empty if there is none."""
         names = [phrase.name for phrase in phrases]
@@ -236,7 +240,7 @@ class ReferenceReader(WordReader, ABC):
         if kind == "part" or token.words in ("hardly", "barely"):
             return
         # "not the cat", "the dog, not cat"
-        names_other = builder.name is not None and self.unknown_word() in self.nouns.known
+        names_other = builder.name is not None and self.known_noun_follows()
         if kind == "det" or names_other:
             references = self.read_references(depth)
             if references is not None:
