@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -449,3 +449,19 @@ def test_tracks_with_the_same_id_and_scores_beyond_1_are_refused(two_cars) -> No
         choose_tracks(video, "the car", [tracks[0], tracks[0]])
     with pytest.raises(ConfigError, match=r"within 0\.\.1"):
         NamedTrack(1, {"car": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "told"),
+    [
+        ({"boxes": {0: Box(-30, 5, -5, 20)}}, {}, "outside frame 0"),
+        ({"masks": {3: Rle.encode(np.ones((10, 10), bool))}}, {}, r"mask of \(10, 10\)"),
+        ({}, {"frames": [3, 12]}, r"got \[12\]"),
+        ({}, {"frames": []}, "got none"),
+    ],
+)
+def test_what_lies_outside_the_video_is_refused(two_cars, change, options, told) -> None:
+    video, tracks = two_cars
+    tracks = [replace(tracks[0], **change), tracks[1]]
+    with pytest.raises(ConfigError, match=told):
+        choose_tracks(video, "the red car", tracks, **options)

@@ -105,8 +105,9 @@ def choose_tracks(
 
     Raises:
         QueryError: If the query has no words.
-        ConfigError: If two tracks have the same id, ``num_frames`` is below 1, or the length of
-            the video is not known and no ``frames`` are given.
+        ConfigError: If two tracks have the same id or one lies outside the video's frames,
+            ``num_frames`` is below 1, ``frames`` are none of the video's, or the length of the
+            video is not known and no ``frames`` are given.
         VideoError: If a frame cannot be decoded.
     """
     ids = [track.track_id for track in tracks]
@@ -118,7 +119,30 @@ def choose_tracks(
         if video.num_frames is None:
             raise ConfigError("the length of the video is not known; give the frames to measure")
         frames = choose_frames(Window(0, video.num_frames), num_frames)
-    return choose_among(video, read_query(query, tracks, searched), tracks, sorted(frames))
+    _check_places(video, tracks, frames)
+    return choose_among(video, read_query(query, tracks, searched), tracks, sorted({*frames}))
+
+
+def _check_places(video: VideoSource, tracks: Sequence[NamedTrack], frames: Sequence[int]) -> None:
+    """Raise if frames are not in the video, or tracks not in its frames."""
+    end = video.num_frames
+    outside = [index for index in frames if index < 0 or (end is not None and index >= end)]
+    if outside or not frames:
+        given = f"got {outside[:5]}" if outside else "got none"
+        raise ConfigError(f"give frames to measure that are in the video of {end} frames, {given}")
+    for track in tracks:
+        for frame, mask in track.masks.items():
+            if mask.size != video.size:
+                raise ConfigError(
+                    f"track {track.track_id} has a mask of {mask.size} on frame {frame}; give "
+                    f"masks of the video's size, (height, width) = {video.size}"
+                )
+        for frame, box in track.boxes.items():
+            if box.clipped(video.size) is None:
+                raise ConfigError(
+                    f"track {track.track_id} has a box {box.as_tuple()} outside frame {frame}; "
+                    "boxes are in pixels of the source frame: x1, y1, x2, y2"
+                )
 
 
 def read_query(query: str, tracks: Sequence[NamedTrack], searched: Collection[str]) -> QueryPlan:
