@@ -346,3 +346,18 @@ def test_too_few_to_be_counted_out_is_a_guess_and_says_so(street, query: str) ->
 def test_an_ordinal_of_what_was_seen_is_answered(street) -> None:
     answer = ask(street, "the second largest object")
     assert (answer.status, answer.warnings) == ("answered", ())
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("the red object and the purple object", '"the purple object"'),
+        ("the purple object and the red object", '"the purple object"'),
+        ("both red objects", "asks for 2 objects"),
+        ("the green object and both red objects", "more objects"),
+    ],
+)
+def test_a_part_of_what_is_asked_for_is_a_guess_and_the_rest_is_told(street, query, told) -> None:
+    answer = ask(street, query)
+    assert (answer.found, answer.status) == (True, "guessed")
+    assert any(told in warning for warning in answer.warnings)

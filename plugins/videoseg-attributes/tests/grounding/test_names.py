@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from videoseg_attributes import AttributesGrounder, NamedTrack, choose_tracks
 
-from videoseg.errors import ConfigError
+from videoseg.errors import ConfigError, StageError
 from videoseg.pipeline import run_episode
 from videoseg.samplers import UniformSampler
 from videoseg.types import Box, Detection, Grounding, Rle
@@ -247,6 +247,149 @@ def test_what_is_no_detector_is_refused(detector) -> None:
         AttributesGrounder(detector=detector)
 
 
+# -- several things ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "told"),
+    [
+        ("the dog and the cat", ["green"], '"the cat"'),
+        ("the cat and the dog", ["green"], '"the cat"'),
+        ("the dog and the yellow car", ["green"], '"the yellow car"'),
+        ("the man and both dogs", ["green", "white"], "more objects"),
+        ("the dog and the glorp", ["green"], '"glorp"'),
+        ("the glorp and the dog", ["green"], '"glorp"'),
+    ],
+)
+def test_a_part_of_what_is_asked_for_is_a_guess_and_the_rest_is_told(
+    street, query, expected, told
+) -> None:
+    grounding = ask(street, query)
+    assert colors_of(street, grounding) == expected
+    assert grounding.status == "guessed"
+    assert any(told in warning for warning in grounding.warnings)
+    assert not any("closest match" in warning for warning in grounding.warnings)
+
+
+def test_what_stands_beside_an_unknown_noun_is_not_absent(street) -> None:
+    assert ask(street, "the cat and the glorp").status == "guessed"
+    assert ask(street, "the cat and the cat").status == "absent"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["dogs and people", "dog, person", "the dog and person", "dog and person on the right"],
+)
+def test_nouns_without_articles_are_listed(street, query) -> None:
+    grounding = ask(street, query)
+    assert colors_of(street, grounding) == ["green", "white"]
+    assert grounding.status == "answered", grounding.warnings
+
+
+def test_of_a_list_only_what_is_missing_is_told_so(street) -> None:
+    for query, told in (
+        ("dogs, cat and people", 'matches "cat";'),
+        ("dogs, elk and men", '"elk"'),
+    ):
+        grounding = ask(street, query)
+        assert colors_of(street, grounding) == ["green", "white"]
+        assert grounding.status == "guessed"
+        assert any(told in warning for warning in grounding.warnings)
+
+
+@pytest.mark.parametrize("query", ["dog not cat", "dogs, not cats", "the dog, not the car"])
+def test_a_noun_after_not_is_not_what_is_asked_for(street, query) -> None:
+    grounding = ask(street, query)
+    assert colors_of(street, grounding) == ["green"]
+    assert grounding.status != "absent"
+
+
+def test_what_moves_most_is_measured(street) -> None:
+    things = {"blue": "dog", "green": "dog"}
+    for query in ("the dog that moves the most", "the most active dog"):
+        assert colors_of(street, ask(street, query, things=things)) == ["blue"]
+
+
+def test_a_label_has_no_spaces_before_signs(street) -> None:
+    assert ask(street, "The dog, not the car.").prompts[0].label == "dog, not the car"
+
+
+# -- little to see -------------------------------------------------------------------------------
+
+
+def test_a_single_frame_shows_no_motion_and_contradicts_none(make_scene, thing) -> None:
+    scene = make_scene({"red": thing("red", 20, lambda time: (0.5, 0.5))}, num_frames=1)
+    for grounding in (
+        ask(scene, "the car that moves left", things={"red": "car"}),
+        ask(scene, "the red object that moves left", things={}),
+    ):
+        assert grounding.status == "guessed"
+        assert any("single frame" in warning for warning in grounding.warnings)
+    assert ask(scene, "the red car", things={"red": "car"}).status == "answered"
+
+
+def test_what_frames_far_apart_contradict_may_be_there_between_them(make_scene, thing) -> None:
+    scene = make_scene({"red": thing("red", 20, lambda time: (0.5, 0.5))}, num_frames=300)
+    grounding = ask(scene, "the blue car", things={"red": "car"})
+    assert grounding.status == "guessed"
+    assert any("far apart" in warning for warning in grounding.warnings)
+
+
+def test_advice_speaks_of_names_where_there_is_a_detector(street) -> None:
+    warning = ask(street, "the glorp").warnings[0]
+    assert "names that the detector knows" in warning
+
+
+# -- detectors that answer oddly -----------------------------------------------------------------
+
+
+@dataclass
+class FixedDetector(ColorDetector):
+    """Answers the same for each frame, whatever that is."""
+
+    things: Mapping[str, str] = field(default_factory=dict)
+    answer: object = None
+
+    def detect(self, frames, names):
+        return [self.answer for _ in frames] if isinstance(self.answer, list) else self.answer
+
+
+def test_boxes_are_cut_to_the_frame_and_those_outside_dropped(street) -> None:
+    found = [
+        Detection(Box(-10, 20, 30, 40), "dog", 0.9),
+        Detection(Box(200, 200, 250, 250), "dog", 0.8),
+        Detection(Box(-30, -30, -5, -5), "dog", 0.8),
+        Detection(Box(95.8, 20, 120, 40), "dog", 0.8),
+    ]
+    grounding = ask(street, "dogs", detector=FixedDetector(answer=found))
+    assert [prompt.box for prompt in grounding.prompts] == [Box(0, 20, 30, 40)]
+
+
+def test_an_empty_mask_is_none(street) -> None:
+    empty = Rle.encode(np.zeros((72, 96), bool))
+    found = [Detection(Box(10, 20, 30, 40), "dog", 0.9, mask=empty)]
+    grounding = ask(street, "the dog", detector=FixedDetector(answer=found))
+    assert grounding.status == "answered"
+    assert grounding.prompts[0].box == Box(10, 20, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (None, "must answer each of 8 frames"),
+        ((), "got 0 answers"),
+        ([("dog", 0.9)], "instead of a Detection"),
+        (
+            [Detection(Box(1, 1, 9, 9), "dog", 0.9, mask=Rle.encode(np.ones((10, 10), bool)))],
+            r"mask of \(10, 10\) for a frame of \(72, 96\)",
+        ),
+    ],
+)
+def test_a_detector_that_breaks_its_contract_is_named(street, answer, told) -> None:
+    with pytest.raises(StageError, match=f"detector 'FixedDetector' .*{told}"):
+        ask(street, "the dog", detector=FixedDetector(answer=answer))
+
+
 # -- tracks from elsewhere ---------------------------------------------------------------------
 
 
@@ -306,3 +449,19 @@ def test_tracks_with_the_same_id_and_scores_beyond_1_are_refused(two_cars) -> No
         choose_tracks(video, "the car", [tracks[0], tracks[0]])
     with pytest.raises(ConfigError, match=r"within 0\.\.1"):
         NamedTrack(1, {"car": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "told"),
+    [
+        ({"boxes": {0: Box(-30, 5, -5, 20)}}, {}, "outside frame 0"),
+        ({"masks": {3: Rle.encode(np.ones((10, 10), bool))}}, {}, r"mask of \(10, 10\)"),
+        ({}, {"frames": [3, 12]}, r"got \[12\]"),
+        ({}, {"frames": []}, "got none"),
+    ],
+)
+def test_what_lies_outside_the_video_is_refused(two_cars, change, options, told) -> None:
+    video, tracks = two_cars
+    tracks = [replace(tracks[0], **change), tracks[1]]
+    with pytest.raises(ConfigError, match=told):
+        choose_tracks(video, "the red car", tracks, **options)

@@ -1,9 +1,12 @@
 """What a survey of a window promises."""
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
 from videoseg_attributes.grounding.prompts import choose_positions, refine_on_frame
+from videoseg_attributes.regions.frames import read_window
 from videoseg_attributes.regions.survey import survey_window
 from videoseg_synthetic import make_clip
 
@@ -213,3 +216,30 @@ def test_refined_candidate_is_precise_with_points_on_and_off_it(street, found):
 def test_refining_outside_the_window_is_refused(street, found):
     with pytest.raises(ConfigError):
         refine_on_frame(street[0], found, found.candidates[0], frame=99)
+
+
+class CountedFrames:
+    """A video that counts how many of the frames that it gave are still held."""
+
+    num_frames, size, fps, name = 120, (64, 96), 10.0, "counted"
+
+    def __init__(self) -> None:
+        self.given: list[weakref.ref] = []
+        self.most_held = 0
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        frame = np.full((*self.size, 3), 90 + index % 7, np.uint8)
+        self.given.append(weakref.ref(frame))
+        self.most_held = max(self.most_held, sum(one() is not None for one in self.given))
+        return frame
+
+    def iter_frames(self, start: int, stop: int):
+        for index in range(start, stop):
+            yield index, self[index]
+
+
+def test_frames_that_are_only_searched_for_cuts_are_let_go() -> None:
+    video = CountedFrames()
+    read_window(video, Window(0, 120), (10, 60, 110))
+    assert len(video.given) >= 120
+    assert video.most_held < 60

@@ -11,19 +11,18 @@ from videoseg.errors import ConfigError
 from videoseg.types import AnswerStatus, Thought, VideoSource, Window
 from videoseg_attributes.grounding.constraint_scores import compare_colors, score_name
 from videoseg_attributes.grounding.explanation import (
+    STILL,
     describe_plan,
+    explain_shortage,
     explain_unjudged,
     join_texts,
     select_texts,
 )
 from videoseg_attributes.grounding.language import (
     ColorIs,
-    EventIs,
     KnownNouns,
-    MotionIs,
     NameIs,
     Number,
-    Phases,
     QueryPlan,
     Ranking,
     list_names,
@@ -32,12 +31,9 @@ from videoseg_attributes.grounding.language import (
 from videoseg_attributes.grounding.language.nouns import is_wide, singular_of
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.named_tracks import NamedTrack, measure_tracks
-from videoseg_attributes.grounding.reference_resolution import (
-    Choice,
-    Resolution,
-    Resolver,
-)
+from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
+from videoseg_attributes.grounding.resolution import Choice, Resolution
 from videoseg_attributes.regions.frames import choose_frames
 
 __all__ = ["TrackChoice", "choose_among", "choose_tracks", "read_query"]
@@ -50,6 +46,10 @@ _COMPARABLE = 0.7  # of the best score of a name: it may as well be that one
 _ALIKE = 0.5  # of the best score of a name: these may be things of the same kind
 _FITS, _LEAST_HINT = 0.3, 0.1  # score from which it fits; below, it is not even a hint
 _LONGEST_UNSEEN = 1.0  # seconds that a thing may show between frames that were looked at
+_SPARSE = (
+    "nothing that fits was seen, but the frames that were looked at lie far apart; ask about a "
+    "part of the video, or look at more frames"
+)
 _GUESS_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
 _ABSENT_CONFIDENCE = 0.7
 
@@ -105,8 +105,9 @@ def choose_tracks(
 
     Raises:
         QueryError: If the query has no words.
-        ConfigError: If two tracks have the same id, ``num_frames`` is below 1, or the length of
-            the video is not known and no ``frames`` are given.
+        ConfigError: If two tracks have the same id or one lies outside the video's frames,
+            ``num_frames`` is below 1, ``frames`` are none of the video's, or the length of the
+            video is not known and no ``frames`` are given.
         VideoError: If a frame cannot be decoded.
     """
     ids = [track.track_id for track in tracks]
@@ -118,7 +119,30 @@ def choose_tracks(
         if video.num_frames is None:
             raise ConfigError("the length of the video is not known; give the frames to measure")
         frames = choose_frames(Window(0, video.num_frames), num_frames)
-    return choose_among(video, read_query(query, tracks, searched), tracks, sorted(frames))
+    _check_places(video, tracks, frames)
+    return choose_among(video, read_query(query, tracks, searched), tracks, sorted({*frames}))
+
+
+def _check_places(video: VideoSource, tracks: Sequence[NamedTrack], frames: Sequence[int]) -> None:
+    """Raise if frames are not in the video, or tracks not in its frames."""
+    end = video.num_frames
+    outside = [index for index in frames if index < 0 or (end is not None and index >= end)]
+    if outside or not frames:
+        given = f"got {outside[:5]}" if outside else "got none"
+        raise ConfigError(f"give frames to measure that are in the video of {end} frames, {given}")
+    for track in tracks:
+        for frame, mask in track.masks.items():
+            if mask.size != video.size:
+                raise ConfigError(
+                    f"track {track.track_id} has a mask of {mask.size} on frame {frame}; give "
+                    f"masks of the video's size, (height, width) = {video.size}"
+                )
+        for frame, box in track.boxes.items():
+            if box.clipped(video.size) is None:
+                raise ConfigError(
+                    f"track {track.track_id} has a box {box.as_tuple()} outside frame {frame}; "
+                    "boxes are in pixels of the source frame: x1, y1, x2, y2"
+                )
 
 
 def read_query(query: str, tracks: Sequence[NamedTrack], searched: Collection[str]) -> QueryPlan:
@@ -168,13 +192,18 @@ def choose_among(
             isinstance(item, ColorIs) or (isinstance(item, Ranking) and item.key == "lightness")
             for item in items
         ),
-        motion=plan.speaks_of_time or any(map(_needs_motion, items)),
+        motion=plan.speaks_of_time or plan.speaks_of_motion,
     )
     by_id = {track.track_id: track for track in tracks}
     is_hinted = any((hints or {}).get(name, 0.0) >= _LEAST_HINT for name in plan.names)
     judge = _Judge(plan, candidates, by_id, is_hinted=is_hinted)
-    spacing = float(np.diff([0, *frames]).max()) / video.fps if len(frames) > 1 else 0.0
-    return judge.choose(is_dense=spacing <= _LONGEST_UNSEEN)
+    return judge.choose(is_dense=_longest_gap(video, frames) <= _LONGEST_UNSEEN)
+
+
+def _longest_gap(video: VideoSource, frames: Sequence[int]) -> float:
+    """Return the longest time between frames that were looked at, in seconds."""
+    last = frames[-1] if video.num_frames is None else video.num_frames - 1
+    return float(np.diff([0, *frames, last]).max()) / video.fps
 
 
 def _name_as_in(plan: QueryPlan, track: NamedTrack) -> NamedTrack:
@@ -203,15 +232,6 @@ def _raise_unsure(plan: QueryPlan, tracks: Sequence[NamedTrack]) -> list[NamedTr
     return raised
 
 
-def _needs_motion(item: object) -> bool:
-    relations = ("approaches", "recedes from", "follows", "faster than", "slower than")
-    return (
-        isinstance(item, (MotionIs, Phases, EventIs))
-        or (isinstance(item, Ranking) and item.key in ("speed", "travel", "starts", "stops"))
-        or getattr(item, "relation", None) in relations
-    )
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class _Judge:
     plan: QueryPlan
@@ -221,7 +241,6 @@ class _Judge:
 
     def choose(self, *, is_dense: bool) -> TrackChoice:
         resolution = self._resolve()
-        target = self.plan.target
         if resolution.choices:
             return self._answer(resolution, resolution.choices)
         if not self._may_be_meant():
@@ -230,13 +249,19 @@ class _Judge:
                 and is_dense
                 and not self.is_hinted
                 and self.plan.can_be_contradicted
-                and target.is_named
+                and self.plan.meant.is_named
                 and not any(is_wide(name) for name in self.plan.names)
             )
             return self._answer_nothing(resolution, self._explain_unseen(), is_absent=is_absent)
         closest, score = self._find_closest()
-        if self.plan.can_be_contradicted and not resolution.ran_out and score < _CONTRADICTED:
-            return self._answer_nothing(resolution, resolution.reason, is_absent=True)
+        is_contradicted = self.plan.can_be_contradicted and score < _CONTRADICTED
+        if is_contradicted and not resolution.ran_out:
+            is_single = len(self.candidates[0].frames) < 2
+            is_unseen = is_single and self.plan.speaks_of_motion
+            note = STILL if is_unseen else "" if is_dense else _SPARSE
+            return self._answer_nothing(
+                resolution, resolution.reason, is_absent=not note, note=note
+            )
         if closest is None or resolution.ran_out:
             return self._answer_nothing(resolution, resolution.reason, is_absent=False)
         return self._answer(replace(resolution, doubtful=True), (Choice(closest, score),))
@@ -246,13 +271,7 @@ class _Judge:
     def _resolve(self) -> Resolution:
         target = self.plan.target
         if target.understood or not self.candidates:
-            # "The woman and the tower": what is not understood is not looked for.
-            understood = tuple(other for other in target.alternatives if other.understood)
-            found = Resolver(self.candidates, Contacts(frozenset())).resolve(
-                replace(target, alternatives=understood)
-            )
-            is_whole = len(understood) == len(target.alternatives)
-            return found if is_whole else replace(found, doubtful=True)
+            return Resolver(self.candidates, Contacts(frozenset())).resolve(self.plan.meant)
         ordered = sorted(self.candidates, key=lambda one: -one.saliency)
         count = target.number.count
         chosen = ordered if count is None else ordered[:count]
@@ -269,7 +288,7 @@ class _Judge:
         ]
 
     def _names_of_target(self) -> list[NameIs]:
-        target = self.plan.target
+        target = self.plan.meant
         own = [item for item in target.constraints if isinstance(item, NameIs)]
         if not own and target.within is not None:
             own = [item for item in target.within.constraints if isinstance(item, NameIs)]
@@ -282,7 +301,7 @@ class _Judge:
         """Return what of the named kind comes nearest to the query, and the best worst score."""
         resolver = Resolver(self.candidates, Contacts(frozenset()))
         pool = self._may_be_meant()
-        target = self.plan.target
+        target = self.plan.meant
         worst = [resolver.score_worst(target, candidate, pool) for candidate in pool]
         groups = [target, *([target.within] if target.within is not None else [])]
         colors = [
@@ -306,7 +325,7 @@ class _Judge:
     def _answer(self, resolution: Resolution, choices: Sequence[Choice]) -> TrackChoice:
         plan = self.plan
         notes = [self._explain_open_kind(), self._explain_unsure(choices)]
-        doubtful = resolution.doubtful or resolution.ran_out or not resolution.enough
+        doubtful = resolution.doubtful or resolution.ran_out or not resolution.is_whole
         is_guess = doubtful or any(notes) or not plan.judged_wholly
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.understood:
@@ -326,7 +345,7 @@ class _Judge:
         )
 
     def _answer_nothing(
-        self, resolution: Resolution, reason: str, *, is_absent: bool
+        self, resolution: Resolution, reason: str, *, is_absent: bool, note: str = ""
     ) -> TrackChoice:
         finding = "Not in this video" if is_absent else "Nothing that fits was seen"
         return TrackChoice(
@@ -338,17 +357,13 @@ class _Judge:
             reason=reason,
             thought=self._think(resolution, f"{finding}: {reason}."),
             confidence=_ABSENT_CONFIDENCE if is_absent else _GUESS_CONFIDENCE,
-            warnings=self._warn(resolution, found=False),
+            warnings=(*self._warn(resolution, found=False), *filter(None, [note])),
         )
 
     def _warn(self, resolution: Resolution, *, found: bool) -> tuple[str, ...]:
         plan = self.plan
         warnings = [explain_unjudged(plan, found=found, with_names=True)]
-        if resolution.choices and not resolution.enough:
-            warnings.append(
-                f"the query asks for {plan.target.number.count} objects, "
-                f"but only {len(resolution.choices)} match"
-            )
+        warnings += explain_shortage(plan, resolution)
         if found and resolution.doubtful:
             warnings.append("nothing matches the query well; the closest match is returned")
         if resolution.ran_out:
@@ -364,7 +379,7 @@ class _Judge:
 
     def _explain_open_kind(self) -> str:
         """Return that several things may be of the kind, where only a wider one is judged."""
-        target = self.plan.target
+        target = self.plan.meant
         names = self._names_of_target()
         if not names or target.number.count is None or target.rankings:
             return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,28 +10,34 @@ from videoseg.types import Prompt, Window
 from videoseg_attributes.grounding.language import MAX_WORDS, QueryPlan
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
-from videoseg_attributes.grounding.reference_resolution import Aspect, Choice, Resolution
+from videoseg_attributes.grounding.resolution import Aspect, Choice, Resolution
 
 if TYPE_CHECKING:
     from videoseg_attributes.regions.survey import Survey
 
 __all__ = [
     "PLAUSIBLE",
+    "STILL",
     "describe_box",
     "describe_closer_look",
     "describe_placement",
     "describe_plan",
     "describe_survey",
+    "explain_shortage",
     "explain_unjudged",
     "has_plausible",
     "join_texts",
     "make_label",
     "make_warnings",
     "select_texts",
+    "tidy_words",
 ]
 
 PLAUSIBLE = 0.5
 """Candidates that are less plausibly an object are treated as background."""
+
+STILL = "a single frame does not show how something moves; ask about a longer part of the video"
+"""What to tell where motion is asked about and only one frame was seen."""
 
 _LABEL_LENGTH = 60
 _ADVICE = (
@@ -64,6 +71,7 @@ def make_warnings(
     measured: MeasuredSurvey,
     *,
     unseen_in: Window | None = None,
+    with_names: bool = False,
 ) -> tuple[str, ...]:
     """Return what the user should know about an answer, and what to do.
 
@@ -73,17 +81,14 @@ def make_warnings(
         measured: What was seen.
         unseen_in: The range that was asked about, if only a part of it was seen and the rest
             could change the answer.
+        with_names: Whether a detector judges nouns.
     """
     warnings = []
     if plan.truncated:
         warnings.append(f"the query is too long; only its first {MAX_WORDS} words were read")
-    if problem := explain_unjudged(plan, found=bool(resolution.choices)):
+    if problem := explain_unjudged(plan, found=bool(resolution.choices), with_names=with_names):
         warnings.append(problem)
-    if resolution.choices and not resolution.enough:
-        warnings.append(
-            f"the query asks for {plan.target.number.count} objects, "
-            f"but only {len(resolution.choices)} match"
-        )
+    warnings += explain_shortage(plan, resolution)
     if resolution.doubtful:
         warnings.append("nothing matches the query well; the closest match is returned")
     if plan.contradicts_itself and not resolution.choices:
@@ -104,9 +109,26 @@ def make_warnings(
         warnings.append(
             "what was found may be background only; there may be objects that do not stand out"
         )
+    if plan.speaks_of_motion and len(measured.survey.window) < 2:
+        warnings.append(STILL)
     if unseen_in is not None:
         warnings.append(_explain_unseen(measured.survey.window, unseen_in))
     return tuple(warnings)
+
+
+def explain_shortage(plan: QueryPlan, resolution: Resolution) -> list[str]:
+    """Return what of several objects that a query asks for is not in the answer."""
+    if not resolution.choices:
+        return []
+    if resolution.missing:
+        words = ", ".join(f'"{tidy_words(words)}"' for words in resolution.missing)
+        return [f"nothing was found that matches {words}; the answer is the rest"]
+    if resolution.enough:
+        return []
+    count = plan.target.number.count
+    if plan.target.alternatives or count is None:
+        return [f"the query asks for more objects than the {len(resolution.choices)} that match"]
+    return [f"the query asks for {count} objects, but only {len(resolution.choices)} match"]
 
 
 def _explain_unseen(seen: Window, asked: Window) -> str:
@@ -218,8 +240,18 @@ def describe_box(corners: tuple[float, float, float, float]) -> str:
     return f"x {x1:.0f} to {x2:.0f}, y {y1:.0f} to {y2:.0f}"
 
 
+def tidy_words(words: str) -> str:
+    """Return words of a query without the spaces that the parser put before signs.
+
+    Example:
+        >>> tidy_words("the person , not the dog .")
+        'the person, not the dog'
+    """
+    return re.sub(r"\s+([,;.!?:)])", r"\1", words).replace("( ", "(").rstrip(" ,;.!?:")
+
+
 def make_label(plan: QueryPlan) -> str:
     """Return what the objects are called in messages and pictures."""
-    words = plan.target.words or plan.text
+    words = tidy_words(plan.target.words or plan.text)
     words = words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
     return words[:_LABEL_LENGTH]

@@ -22,7 +22,13 @@ from videoseg_attributes.grounding.explanation import (
     make_warnings,
     select_texts,
 )
-from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
+from videoseg_attributes.grounding.language import (
+    EventIs,
+    KnownNouns,
+    NounPhrase,
+    QueryPlan,
+    parse_query,
+)
 from videoseg_attributes.grounding.main_object import measure_mainness
 from videoseg_attributes.grounding.measured_survey import (
     MeasuredSurvey,
@@ -32,8 +38,9 @@ from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.name_finder import NameFinder
 from videoseg_attributes.grounding.named_answers import answer_by_name
 from videoseg_attributes.grounding.prompts import make_prompts
-from videoseg_attributes.grounding.reference_resolution import Choice, Resolution, Resolver
+from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
+from videoseg_attributes.grounding.resolution import Choice, Resolution
 from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 
 __all__ = ["AttributesGrounder"]
@@ -45,6 +52,7 @@ _CUT_WEIGHT = 0.6  # for a frame on which the candidate touches the border
 _NEARLY_ALL = 0.9  # of the window: a closer look at this much would show nothing new
 _IGNORED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
 _ABSENT_CONFIDENCE = 0.7  # of "not in this video", where candidates were found
+_NOT_FOUND = "the detector does not know it, or found nothing as it"
 _SAME_CANDIDATE = 0.45  # intersection over union of a candidate in two surveys
 
 
@@ -58,12 +66,12 @@ class AttributesGrounder:
     If every candidate contradicts the query, the answer is ``absent``: not in this video. If
     there are no candidates, or only a part of a long video was looked at, that nothing fits is
     a guess, too; so is what is compared, counted or ordered in time in such a part, and an
-    ordinal beyond the objects that were seen.
+    ordinal beyond the objects that were seen; and some of several objects that are asked for.
 
     With a ``detector``, nouns that it knows are judged: what it finds by them on ``num_frames``
     frames is linked to tracks, and the rest of the query chooses among these. A thing is
-    ``absent`` if the detector saw other things, but none by this name on frames that lie close
-    enough together, or if everything by this name contradicts the rest.
+    ``absent`` if, on frames that lie close enough together, the detector saw other things, but
+    none by this name, or if everything by this name contradicts the rest.
 
     Args:
         num_frames: Frames of one survey.
@@ -96,6 +104,7 @@ class AttributesGrounder:
         self._survey = survey or survey_window
         self._memory = SurveyCache()
         self._finder = None if detector is None else NameFinder(detector)
+        self._nouns = KnownNouns() if detector is None else KnownNouns(why_unknown=_NOT_FOUND)
 
     def step(self, episode: Episode) -> Move:
         """Answer, or first ask for a closer look if the query is about time.
@@ -119,7 +128,7 @@ class AttributesGrounder:
             self._finder.close()
 
     def _step_without_names(self, episode: Episode) -> Move:
-        plan = parse_query(episode.query)
+        plan = parse_query(episode.query, self._nouns)
         window = episode.selection.window
         first_turn = episode.turn == 0
         if first_turn and len(window) > _LONG_WINDOW and not episode.must_answer:
@@ -215,7 +224,13 @@ class AttributesGrounder:
         if not resolution.choices:
             return self._answer_nothing(episode, plan, overview, resolution)
         partly = plan.needs_whole_video and _saw_partly(episode, overview)
-        warnings = make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly))
+        warnings = make_warnings(
+            plan,
+            resolution,
+            overview,
+            unseen_in=_span(episode, partly),
+            with_names=self._finder is not None,
+        )
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
@@ -241,7 +256,9 @@ class AttributesGrounder:
         temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
         spatial = join_texts(*select_texts(resolution, "spatial"), where)
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
-        is_doubtful = resolution.doubtful or resolution.ran_out or partly
+        is_doubtful = (
+            resolution.doubtful or resolution.ran_out or partly or not resolution.is_whole
+        )
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.understood:
             confidence = _IGNORED_CONFIDENCE * confidence
@@ -274,7 +291,8 @@ class AttributesGrounder:
         closer: str = "",
     ) -> Grounding:
         partly = _saw_partly(episode, overview)
-        is_open = partly or resolution.ran_out
+        is_still = plan.speaks_of_motion and len(overview.survey.window) < 2
+        is_open = partly or resolution.ran_out or is_still
         is_contradicted = plan.can_be_contradicted and has_plausible(overview) and not is_open
         reason = resolution.reason or "no candidate objects were found"
         finding = "Not in this video" if is_contradicted else "Nothing that fits was seen"
@@ -298,7 +316,13 @@ class AttributesGrounder:
                 linguistic=linguistic,
             ),
             confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
-            warnings=make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly)),
+            warnings=make_warnings(
+                plan,
+                resolution,
+                overview,
+                unseen_in=_span(episode, partly),
+                with_names=self._finder is not None,
+            ),
             status="absent" if is_contradicted else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
-from videoseg.errors import ConfigError
+from videoseg.errors import ConfigError, StageError
 from videoseg.pipeline import Use
 from videoseg.plugins import default_registry
 from videoseg.stages import Closable, Detector
-from videoseg.types import Detection, VideoSource, Window
+from videoseg.text import shorten
+from videoseg.types import Detection, Frame, VideoSource, Window
 from videoseg_attributes.grounding.language import list_names
 from videoseg_attributes.grounding.linking import Sighting, find_sightings, link_sightings
 from videoseg_attributes.grounding.named_tracks import NamedTrack
@@ -103,6 +104,7 @@ class NameFinder:
             num_frames: How many frames to look at, spread evenly.
 
         Raises:
+            StageError: If the detector breaks its contract.
             VideoError: If a frame cannot be decoded.
         """
         key = (window.start, window.stop, tuple(sorted(names)), num_frames)
@@ -118,16 +120,56 @@ class NameFinder:
         classes: dict[str, set[str]] = {}
         for start in range(0, len(frames), _BATCH):
             images = list(video.read(frames[start : start + _BATCH]))
-            for image, found in zip(images, self.detector.detect(images, wanted), strict=True):
+            answers = self._detect(images, wanted)
+            for image, found in zip(images, answers, strict=True):
                 _note_classes(classes, found)
                 sightings.append(find_sightings(image, found, is_closed=vocabulary is not None))
         linked = link_sightings(frames, sightings, names, classes)
         return FoundTracks(frames, linked.tracks, linked.hints)
 
+    def _detect(self, images: Sequence[Frame], names: Sequence[str]) -> list[list[Detection]]:
+        answers = self.detector.detect(images, names)
+        component = type(self.detector).__name__
+        if not isinstance(answers, Sequence) or len(answers) != len(images):
+            got = f"{len(answers)} answers" if isinstance(answers, Sequence) else shorten(answers)
+            raise StageError(
+                f"detector {component!r} must answer each of {len(images)} frames with a list of "
+                f"detections, got {got}",
+                stage="grounder",
+                component=component,
+            )
+        return [
+            [usable for one in found if (usable := _fit_into_frame(one, image, component))]
+            for image, found in zip(images, answers, strict=True)
+        ]
+
     def close(self) -> None:
         """Free the detector if it was built here."""
         if self._is_own and isinstance(self.detector, Closable):
             self.detector.close()
+
+
+def _fit_into_frame(detection: object, image: Frame, component: str) -> Detection | None:
+    """Return the part of a detection that lies in its frame; None if that is less than a pixel.
+
+    Raises:
+        StageError: If it is no detection, or its mask is not of the frame's size.
+    """
+    size = (image.shape[0], image.shape[1])
+    problem = ""
+    if not isinstance(detection, Detection):
+        problem = f"gave {shorten(detection)} instead of a Detection"
+    elif detection.mask is not None and detection.mask.size != size:
+        problem = f"gave a mask of {detection.mask.size} for a frame of {size}, (height, width)"
+    if problem or not isinstance(detection, Detection):
+        raise StageError(
+            f"detector {component!r} {problem}", stage="grounder", component=component
+        )
+    box = detection.box.clipped(size)
+    if box is None or min(box.width, box.height) < 1:
+        return None
+    mask = detection.mask if detection.mask is not None and detection.mask.area else None
+    return replace(detection, box=box, mask=mask)
 
 
 def _note_classes(classes: dict[str, set[str]], found: Sequence[Detection]) -> None:

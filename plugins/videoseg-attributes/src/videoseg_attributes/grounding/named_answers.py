@@ -51,7 +51,7 @@ def answer_by_name(episode: Episode, finder: NameFinder, *, num_frames: int) -> 
     """
     names = frozenset(finder.list_names(episode.query))
     why = "the detector does not know it"
-    if not names or not parse_query(episode.query, KnownNouns(names, names, why)).target.is_named:
+    if not names or not parse_query(episode.query, KnownNouns(names, names, why)).meant.is_named:
         return None
     window = episode.selections[0].window
     found = finder.find(episode.video, window, sorted(names), num_frames=num_frames)
@@ -69,7 +69,8 @@ def answer_by_name(episode: Episode, finder: NameFinder, *, num_frames: int) -> 
 
 
 def _found_any(plan: QueryPlan, found: FoundTracks) -> bool:
-    name = plan.target.name or (plan.target.within.name if plan.target.within else None)
+    target = plan.meant
+    name = target.name or (target.within.name if target.within else None)
     return any(track.names.get(name or "", 0.0) >= _MAY_BE_SEEN for track in found.tracks)
 
 

@@ -221,8 +221,9 @@ def _inner_of(box: Box | None, size: Size, source: Size) -> BoolArray:
     x, y = size[1] / source[1], size[0] / source[0]
     x1, x2 = (box.x1 + _INNER * box.width) * x, (box.x2 - _INNER * box.width) * x
     y1, y2 = (box.y1 + _INNER * box.height) * y, (box.y2 - _INNER * box.height) * y
-    left, top = min(int(x1), size[1] - 1), min(int(y1), size[0] - 1)
-    mask[max(0, top) : max(top + 1, round(y2)), max(0, left) : max(left + 1, round(x2))] = True
+    # Of a box that reaches beyond the border the middle may lie outside.
+    left, top = min(max(0, int(x1)), size[1] - 1), min(max(0, int(y1)), size[0] - 1)
+    mask[top : max(top + 1, round(y2)), left : max(left + 1, round(x2))] = True
     return mask
 
 

@@ -11,7 +11,7 @@ from videoseg.errors import ConfigError
 from videoseg.masks import bounding_box, inner_points, iou
 from videoseg.types import BoolArray, Box, FloatArray, Point, Prompt, Rle, Size, VideoSource
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
-from videoseg_attributes.grounding.reference_resolution import Choice
+from videoseg_attributes.grounding.resolution import Choice
 from videoseg_attributes.regions.survey import Candidate, Survey
 from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
 from videoseg_attributes.vision.motion import MotionEvidence

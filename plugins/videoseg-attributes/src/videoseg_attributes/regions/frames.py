@@ -29,6 +29,7 @@ __all__ = ["SurveyFrame", "choose_frames", "read_survey_frames", "read_window", 
 _LONGEST_SIDE = 320  # pixels of the survey's grid
 _CAMERA_STRIDE = 6  # every so many pixels of the grid are used to fit the camera
 _UNSUPPORTED = 0.4  # weight of motion that the picture does not show
+_NOT_KEPT = np.empty((0, 0, 3), dtype=np.uint8)  # no view, which would keep the whole frame
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
 _STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
 _NOISE_OF_MEDIAN = 2.0  # noise over the median motion: more than half of a frame is background
@@ -166,7 +167,7 @@ def _look_at_frames(
     def look(item: tuple[int, Frame]) -> tuple[int, _Look]:
         index, frame = item
         if index not in wanted:
-            return index, _Look(thumbnail(frame), frame[:0])
+            return index, _Look(thumbnail(frame), _NOT_KEPT)
         small: Frame = resize_image(frame, survey_size((frame.shape[0], frame.shape[1])))
         return index, _Look(thumbnail(frame), small)
 

@@ -37,6 +37,9 @@ __all__ = [
     "When",
 ]
 
+_RELATIONS_OF_MOTION = frozenset(
+    {"approaches", "recedes from", "follows", "faster than", "slower than"}
+)
 _OPPOSITES = (("left", "right"), ("up", "down"), ("top", "bottom"), ("towards", "away"),
               ("front", "back"))  # fmt: skip
 _LONGEST_QUOTE = 200  # characters of a query that stand for its words
@@ -296,6 +299,18 @@ class QueryPlan:
     asks_for_main: bool = False
 
     @property
+    def meant(self) -> NounPhrase:
+        """The target without what is joined to it but not understood.
+
+        Of "the tower and the dog" it is the dog, if towers are not known.
+        """
+        joined = (replace(self.target, alternatives=()), *self.target.alternatives)
+        understood = [phrase for phrase in joined if phrase.understood]
+        if not understood or len(understood) == len(joined):
+            return self.target
+        return replace(understood[0], alternatives=tuple(understood[1:]))
+
+    @property
     def judged_wholly(self) -> bool:
         """Whether it is a description of which every word can be judged."""
         says_which = self.target.understood or self.asks_for_main
@@ -305,7 +320,9 @@ class QueryPlan:
     def can_be_contradicted(self) -> bool:
         """Whether it can be known that nothing fits, however the words not judged are meant."""
         has_choice = bool(self.ignored) and "or" in self.text.casefold().split()
-        is_open = self.objection or has_choice or self.contradicts_itself
+        # Of "the dog and the tower" the tower may be there.
+        has_more = self.meant is not self.target
+        is_open = self.objection or has_choice or has_more or self.contradicts_itself
         return self.target.understood and not is_open
 
     @property
@@ -345,6 +362,11 @@ class QueryPlan:
         It could where objects are compared, counted or told apart by when something happens.
         """
         return self.speaks_of_time or _compares(self.target)
+
+    @property
+    def speaks_of_motion(self) -> bool:
+        """Whether the query depends on how something moves, which takes several frames."""
+        return any(map(_is_of_motion, self.constraints))
 
     @property
     def speaks_of_time(self) -> bool:
@@ -411,6 +433,14 @@ def _items_in(phrase: NounPhrase) -> Iterator[Constraint | Ranking]:
     yield from (*phrase.constraints, *phrase.rankings)
     for nested in _nested_in(phrase):
         yield from _items_in(nested)
+
+
+def _is_of_motion(item: Constraint | Ranking) -> bool:
+    if isinstance(item, RelationIs):
+        return item.relation in _RELATIONS_OF_MOTION
+    if isinstance(item, Ranking):
+        return item.key in ("speed", "activity", "travel", "growing", "starts", "stops")
+    return isinstance(item, (MotionIs, Phases, EventIs))
 
 
 def _compares(phrase: NounPhrase) -> bool:
