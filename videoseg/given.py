@@ -241,7 +241,8 @@ class _Given:
         elif self.prompts is not None:
             if not isinstance(self.prompts, Sequence):
                 raise ConfigError(
-                    f"prompts must be a JSON file or a list of prompts, got {shorten(self.prompts)}"
+                    "prompts must be a JSON file or a list of prompts, got "
+                    f"{shorten(self.prompts)}"
                 )
             for number, entry in enumerate(self.prompts, start=1):
                 _parsed(entry, f"prompt {number}")

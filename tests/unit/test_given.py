@@ -153,7 +153,9 @@ def test_names_that_fit_only_in_part_are_not_taken_for_indices(tmp_path):
     # 5 is the name of the frame 1, and the index of the frame 25.
     masks = write(tmp_path / "masks", {0: picture(1), 3: picture(3), 5: picture(2)})
     with Video.open(frames) as video:
-        with pytest.raises(ConfigError, match="'00005'.png.* index of another, and '00003'.png"):
+        with pytest.raises(
+            ConfigError, match=r"'00005'\.png.* index of another, and '00003'\.png"
+        ):
             GivenGrounder(masks=masks).step(Episode(video, "it"))
         (masks / "00005.png").unlink()
         assert placed(GivenGrounder(masks=masks).step(Episode(video, "it"))) == [(1, 0), (3, 3)]

@@ -113,6 +113,37 @@ def test_hidden_truth_is_none(key: str, draw: Draw) -> None:
     assert split.truth(split.samples[0]) is None
 
 
+@pytest.mark.parametrize("key", ["davis-2017-test-dev", "mose", "mosev2-hidden"])
+def test_first_masks_alone_do_not_say_which_frames_there_are(key: str, draw: Draw) -> None:
+    root = draw(key)
+    for folder in list(root.rglob("JPEGImages")):
+        shutil.rmtree(folder)
+    with pytest.raises(EvaluationError, match=r"bear: has no frames.*give the folder of frames"):
+        open_layout(key, root, check_pictures=False)
+
+
+def test_masks_of_some_frames_do_not_say_which_frames_there_are(tmp_path: Path) -> None:
+    draw_mose(tmp_path)
+    shutil.rmtree(tmp_path / "valid/JPEGImages")
+    for video in VIDEOS:
+        # Pictures of objects that appear later.
+        save_ids(tmp_path / f"valid/Annotations/{video}/00005.png", vos_picture(video, 5, {3: 3}))
+    with pytest.raises(EvaluationError, match="bear: has no frames"):
+        open_layout("mose", tmp_path, check_pictures=False)
+
+
+def test_frames_that_youtube_vos_lists_are_submitted_and_must_exist(draw: Draw) -> None:
+    root = draw("youtube-vos-2019")
+    wanted = opened("youtube-vos-2019", root).submitted_frames("bear")
+    (root / f"valid/JPEGImages/bear/{wanted[3]}.jpg").unlink()
+    (left_out,) = opened("youtube-vos-2019", root).left_out
+    assert f"has no frame {wanted[3]}" in left_out.reason
+    shutil.rmtree(root / "valid/JPEGImages")
+    split = open_layout("youtube-vos-2019", root, check_pictures=False)
+    assert isinstance(split, LoadedSplit) and split.truth(split.samples[0]) is None
+    assert split.submitted_frames("bear") == wanted
+
+
 class Still:
     """Holds each mask still from where it is given, and records in which directions it runs."""
 
@@ -229,6 +260,14 @@ def test_mosev2_takes_its_objects_from_its_file(draw: Draw) -> None:
     assert hidden == list(AWAY)
     values = score_masks(truth.objects, truth, split.protocol).values
     assert values["disappear"] == values["reappear"] == 1.0
+
+
+def test_a_video_of_mosev2_must_have_the_frames_of_its_file(draw: Draw) -> None:
+    root = draw("mosev2")
+    for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+        (root / f"valid/{folder}/bear/{numbered()[-1]}.{suffix}").unlink()
+    (left_out,) = opened("mosev2", root).left_out
+    assert f"has {NUM_FRAMES - 1} frames, and {NUM_FRAMES} by" in left_out.reason
 
 
 def test_vost_counts_ids_that_are_never_shown_and_no_later_objects(draw: Draw) -> None:
