@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_benchmarks import open_layout
+from drawn_benchmarks import open_layout, reader_registry
 from drawn_vos import (
     AWAY,
     LATE,
@@ -35,7 +35,6 @@ from videoseg.benchmarks import (
     Sample,
     build_benchmark,
     check_submission,
-    open_benchmark,
 )
 from videoseg.benchmarks import write_submission as write_zip
 from videoseg.errors import EvaluationError
@@ -46,6 +45,8 @@ from videoseg.propagation import SessionBase
 from videoseg.types import BoolArray, PropagatorCapabilities, Rle
 
 Draw = Callable[[str], Path]
+
+REGISTRY = reader_registry()
 
 
 def given(sample: Sample) -> dict[int, int]:
@@ -232,7 +233,7 @@ def test_lvos_without_the_list_of_unseen_videos_says_so(tmp_path: Path) -> None:
     elsewhere = tmp_path / "list.txt"
     elsewhere.write_text("bear")
     options = {"unseen_videos": str(elsewhere)}
-    split = open_benchmark("lvos-v2", tmp_path, options=options)  # type: ignore[assignment]
+    split = open_layout("lvos-v2", tmp_path, options=options)  # type: ignore[assignment]
     assert [sample.group for sample in split.samples] == ["unseen", "seen"]
 
 
@@ -300,7 +301,7 @@ def test_youtube_vos_counts_frames_after_the_given_one_where_the_truth_is_public
 
 def submission(key: str, root: Path, ids: dict[int, int], path: Path) -> LoadedSplit:
     split = opened(key, root)
-    form = build_benchmark(split.name.split("/")[0]).submission
+    form = build_benchmark(split.name.split("/")[0], registry=REGISTRY).submission
     assert form is not None
     masks = perfect(split, ids)
     predictions = [(sample, masks[sample.video_id]) for sample in split.samples]
@@ -350,7 +351,7 @@ def broken(path: Path, folder: Path, change: Callable[[Path], object]) -> Path:
 def test_everything_that_a_server_would_refuse_is_found(drawn: Draw, tmp_path: Path) -> None:
     path = tmp_path / "submission.zip"
     split = submission("mose", drawn("mose"), {1: 1, 2: 2}, path)
-    form = build_benchmark("mose").submission
+    form = build_benchmark("mose", registry=REGISTRY).submission
     assert form is not None
 
     def picture(mode: str = "P", *, crop: int = 0, value: int = 0) -> Image.Image:
