@@ -335,6 +335,20 @@ def test_a_submission_of_objects_is_read_again_and_scores_one(drawn: Draw, tmp_p
     assert report.overall["j_and_f"] == 1.0 and not report.problems
 
 
+def test_objects_of_sa_v_need_pictures_only_where_they_are_annotated(
+    draw: Draw, tmp_path: Path
+) -> None:
+    root = draw("sa-v")
+    split = opened("sa-v", root)
+    predictions = tmp_path / "predictions"
+    shutil.copytree(root / "sav_val/Annotations_6fps", predictions)
+    report = score_predictions(split, predictions)
+    assert report.overall["j_and_f"] == 1.0 and not report.problems
+    (predictions / f"bear/000/{numbered()[4]}.png").unlink()
+    report = score_predictions(split, predictions)
+    assert report.overall["j"] < 1 and "1 mask not found" in report.problems[0]
+
+
 def test_a_submission_to_mose_is_read_again_and_scores_one(drawn: Draw, tmp_path: Path) -> None:
     path = tmp_path / "submission.zip"
     split = submission("mosev2", drawn("mosev2"), {1: 1, 2: 2}, path)

@@ -194,9 +194,7 @@ def test_thousands_of_wrong_annotations_end_in_a_short_message(
     assert len(str(caught.value)) < 10_000
 
 
-def test_thousands_of_annotations_of_a_frame_are_fine(
-    draw: Draw, open_drawn: Opener
-) -> None:
+def test_thousands_of_annotations_of_a_frame_are_fine(draw: Draw, open_drawn: Opener) -> None:
     root = draw("mevis")
 
     def add(masks: Any) -> None:
