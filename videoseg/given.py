@@ -200,19 +200,19 @@ def prompts_of_pictures(
     """Return the objects of pictures of ids as prompts, each on the first frame that shows it.
 
     Args:
-        pictures: Frame, picture of shape (H, W), and name in messages, frame by frame.
+        pictures: Frame, picture of shape (H, W), and name in messages; each is read once.
         every_mask: Whether each picture of an object is a prompt, and not only the first.
 
     Raises:
         EvaluationError: If there are more ids than a video can have objects.
     """
-    pictures = list(pictures)
-    tracks = IdTracks(len(pictures))
-    for place, (_, ids, where) in enumerate(pictures):
-        tracks.add(place, ids, where=where)
+    # One picture at a time: those of a long video do not fit into memory.
+    tracks = IdTracks()
+    for frame, ids, where in pictures:
+        tracks.add(frame, ids, where=where)
     found = []
-    for object_id, masks in tracks.objects().items():
-        shown = [(pictures[place][0], rle) for place, rle in enumerate(masks) if rle is not None]
+    for object_id, masks in tracks.shown().items():
+        shown = sorted(masks.items())
         chosen = shown if every_mask else shown[:1]
         found += [Prompt(object_id, frame, mask=rle) for frame, rle in chosen]
     return tuple(sorted(found, key=lambda prompt: (prompt.frame, prompt.object_id)))
@@ -228,14 +228,22 @@ class _Given:
     def __post_init__(self) -> None:
         if (self.masks is None) == (self.prompts is None):
             raise ConfigError(_NEEDS)
-        if isinstance(self.masks, str | Path) and not expand_path(self.masks).is_dir():
-            raise ConfigError(
-                f"masks must be a folder of pictures of object ids, and {self.masks} is none; "
-                "give the folder that holds the PNGs or the folders of the videos"
-            )
+        if isinstance(self.masks, str | Path):
+            if not expand_path(self.masks).is_dir():
+                raise ConfigError(
+                    f"masks must be a folder of pictures of object ids, and {self.masks} is none; "
+                    "give the folder that holds the PNGs or the folders of the videos"
+                )
+        elif self.masks is not None:
+            _check_frames(self.masks)
         if isinstance(self.prompts, str | Path):
             _document(expand_path(self.prompts))
         elif self.prompts is not None:
+            if not isinstance(self.prompts, Sequence):
+                raise ConfigError(
+                    "prompts must be a JSON file or a list of prompts, got "
+                    f"{shorten(self.prompts)}"
+                )
             for number, entry in enumerate(self.prompts, start=1):
                 _parsed(entry, f"prompt {number}")
 
@@ -279,6 +287,19 @@ class _Given:
             yield frame, read_ids(file, where=str(file), size=video.size), str(file)
 
 
+def _check_frames(masks: Any) -> None:
+    if not isinstance(masks, Mapping):
+        raise ConfigError(
+            "masks must be a folder, or arrays of object ids by the index of their frame, "
+            f"{{0: array, ...}}; got {type(masks).__name__}"
+        )
+    for frame in masks:
+        if not isinstance(frame, int | np.integer) or isinstance(frame, bool) or frame < 0:
+            raise ConfigError(
+                f"masks must have the indices of frames, 0 and up, as keys; got {shorten(frame)}"
+            )
+
+
 def _as_kind(prompt: Prompt, kind: PromptKind) -> Prompt:
     """Return a prompt with the box of its mask, or a point inside it, instead of the mask."""
     if kind == "masks" or prompt.mask is None:
@@ -320,18 +341,31 @@ def _frames_of(folder: Path, video: VideoSource) -> list[tuple[int, Path]]:
             "masks, or a folder of that name inside it"
         )
     places = {name: index for index, name in enumerate(frame_names_of(video.facts()))}
-    if not places.keys() >= files.keys():
-        by_number = {name: int(name) for name in files if name.isdecimal() and len(name) < 10}
-        unknown = sorted(files.keys() - by_number.keys())
-        beyond = [name for name, number in by_number.items() if number >= len(video)]
-        if unknown or beyond:
-            raise ConfigError(
-                f"{folder} has {shorten((unknown or beyond)[0])}.png, which is neither the name "
-                f"nor the index of a frame of {shorten(video.name)}; its frames are "
-                f"{shorten(min(places))} to {shorten(max(places))}"
-            )
-        places = by_number
-    return sorted((places[name], file) for name, file in files.items())
+    named = files.keys() & places.keys()
+    if len(named) == len(files):
+        return sorted((places[name], file) for name, file in files.items())
+    numbers = {name: int(name) for name in files if name.isdecimal() and len(name) < 10}
+    unknown = files.keys() - {name for name, number in numbers.items() if number < len(video)}
+    if not unknown and (of_others := [n for n in sorted(named) if numbers[n] != places[n]]):
+        raise ConfigError(
+            f"{folder} has {shorten(of_others[0])}.png, which is the name of one frame of "
+            f"{shorten(video.name)} and the index of another, and "
+            f"{shorten(min(files.keys() - named))}.png, which is the name of none; name each "
+            "picture like its frame"
+        )
+    if unknown:
+        raise ConfigError(
+            f"{folder} has {shorten(min(unknown))}.png, which is neither the name nor the index "
+            f"of a frame of {shorten(video.name)}; its frames are {shorten(min(places))} to "
+            f"{shorten(max(places))}"
+        )
+    if len(set(numbers.values())) < len(files):
+        twice = next(n for n in sorted(files) if [*numbers.values()].count(numbers[n]) > 1)
+        raise ConfigError(
+            f"{folder} has two pictures of frame {numbers[twice]}, one of them "
+            f"{shorten(twice)}.png; keep one"
+        )
+    return sorted((numbers[name], file) for name, file in files.items())
 
 
 @lru_cache(maxsize=4)
@@ -382,23 +416,33 @@ def _parsed(entry: Any, where: str) -> Prompt:
         )
     known = {"object_id", "frame", "box", "points", "negative_points", "mask", "label", "score"}
     # An earlier result also has what its propagator was not given.
-    values = {key: value for key, value in entry.items() if value not in (None, "", [], ())}
+    values = {key: value for key, value in entry.items() if not _is_empty(value)}
     if unknown := sorted(str(key) for key in values.keys() - known - {"embedding"}):
         raise ConfigError(f"{where} has unknown keys {unknown}; there are {sorted(known)}")
     try:
         box, mask = values.get("box"), values.get("mask")
         return Prompt(
-            values.get("object_id", 1),
-            values.get("frame", 0),
+            _plain(values.get("object_id", 1)),
+            _plain(values.get("frame", 0)),
             box=None if box is None else Box(*_numbers(box, ("x1", "y1", "x2", "y2"))),
             points=_points(values.get("points", ())),
             negative_points=_points(values.get("negative_points", ())),
             mask=None if mask is None else Rle.from_coco(mask),
             label=values.get("label", ""),
-            score=values.get("score"),
+            score=_plain(values.get("score")),
         )
     except (ConfigError, TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _is_empty(value: Any) -> bool:
+    # Arrays are compared element by element.
+    return value is None or (isinstance(value, str | list | tuple) and not value)
+
+
+def _plain(value: Any) -> Any:
+    """Return the Python value of a NumPy one, so that it can be written as JSON."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _points(given: Any) -> tuple[Point, ...]:
@@ -407,6 +451,7 @@ def _points(given: Any) -> tuple[Point, ...]:
 
 def _numbers(given: Any, names: tuple[str, ...]) -> list[Any]:
     values = [given[name] for name in names] if isinstance(given, Mapping) else list(given)
+    values = [_plain(value) for value in values]
     if len(values) != len(names):
         raise ConfigError(f"must be [{', '.join(names)}], got {shorten(given)}")
     return values

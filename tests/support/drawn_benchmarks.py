@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -493,6 +494,12 @@ def reader_registry() -> Registry:
     return Registry(allow=("benchmarks",))
 
 
+@cache
+def _readers() -> Registry:
+    # Looking for plug-ins takes longer than opening a drawn benchmark.
+    return reader_registry()
+
+
 def open_layout(
     key: str, root: Path, *, options: Mapping[str, Any] | None = None, **further: Any
 ) -> BenchmarkSplit:
@@ -500,5 +507,5 @@ def open_layout(
     name, layout = ALL_LAYOUTS[key]
     options = {**layout.options, **(options or {})}
     return open_benchmark(
-        name, root, layout.split, options=options, registry=reader_registry(), **further
+        name, root, layout.split, options=options, registry=_readers(), **further
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import weakref
 
 import numpy as np
 import pytest
 
 import videoseg as vs
 from videoseg.errors import ConfigError
-from videoseg.given import GivenGrounder, GivenSampler, read_prompts
+from videoseg.given import GivenGrounder, GivenSampler, prompts_of_pictures, read_prompts
 from videoseg.results.mask_files import index_png
 from videoseg.testing.clips import moving_square
 from videoseg.types import Episode, PropagatorCapabilities, Rle, to_dict
@@ -113,6 +114,53 @@ def test_prompts_are_read_from_a_file_in_every_form(video, tmp_path):
     assert GivenGrounder(prompts=list(wanted)).step(Episode(video, "it")).prompts == wanted
 
 
+def test_numbers_of_prompts_may_be_numpys(video):
+    number = np.float32
+    entry = {
+        "object_id": np.int64(4),
+        "frame": np.int64(2),
+        "box": np.array([1, 2, 9, 12], number),
+        "points": np.array([[4, 5], [6, 7]], number),
+        "score": number(0.5),
+    }
+    answer = GivenGrounder(prompts=[entry]).step(Episode(video, "it"))
+    assert placed(answer) == [(4, 2)] and answer.prompts[0].box == vs.Box(1, 2, 9, 12)
+    assert json.loads(json.dumps(to_dict(answer.prompts[0])))["score"] == 0.5
+
+
+def test_pictures_are_read_one_at_a_time():
+    held = []
+
+    def pictures():
+        for frame in range(6):
+            ids = picture(1, 2)
+            held.append(weakref.ref(ids))
+            yield frame, ids, f"frame {frame}"
+            del ids
+            # The reader may still hold the last one.
+            assert sum(one() is not None for one in held[:-1]) == 0
+
+    assert [prompt.frame for prompt in prompts_of_pictures(pictures())] == [0, 0]
+
+
+def test_names_that_fit_only_in_part_are_not_taken_for_indices(tmp_path):
+    from PIL import Image
+
+    frames = tmp_path / "frames" / "dog"
+    frames.mkdir(parents=True)
+    for number in range(0, 60, 5):
+        Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(frames / f"{number:05d}.png")
+    # 5 is the name of the frame 1, and the index of the frame 25.
+    masks = write(tmp_path / "masks", {0: picture(1), 3: picture(3), 5: picture(2)})
+    with Video.open(frames) as video:
+        with pytest.raises(
+            ConfigError, match=r"'00005'\.png.* index of another, and '00003'\.png"
+        ):
+            GivenGrounder(masks=masks).step(Episode(video, "it"))
+        (masks / "00005.png").unlink()
+        assert placed(GivenGrounder(masks=masks).step(Episode(video, "it"))) == [(1, 0), (3, 3)]
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -138,6 +186,9 @@ def test_what_cannot_be_meant_is_refused(video, tmp_path):
         ({"masks": folder, "prompts": []}, "needs either masks"),
         ({"masks": tmp_path / "none"}, "must be a folder"),
         ({"masks": folder, "give": "circles"}, "give must be one of"),
+        ({"masks": {"a": picture(1)}}, "indices of frames"),
+        ({"masks": [picture(1)]}, "by the index of their frame"),
+        ({"prompts": {"prompts": []}}, "a JSON file or a list"),
     ):
         with pytest.raises(ConfigError, match=message):
             GivenGrounder(**options)
@@ -147,6 +198,7 @@ def test_what_cannot_be_meant_is_refused(video, tmp_path):
         (folder, "neither the name nor the index of a frame"),
         (write(tmp_path / "late", {99: picture(1)}), "neither the name nor the index"),
         (tmp_path, "has no PNG"),
+        (write(write(tmp_path / "twice", {1: picture(1)}), {1: picture(2)}, "{}"), "two pictures"),
         ({0: np.zeros((2, 2), np.uint8)}, "frame's size"),
     ):
         with pytest.raises(ConfigError, match=message):

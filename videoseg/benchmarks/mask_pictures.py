@@ -289,12 +289,12 @@ class IdTracks:
     255, and the object gets the id 1. Otherwise 255 is void.
 
     Args:
-        length: The number of frames.
+        length: The number of frames; not needed for ``shown``.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int = 0) -> None:
         self._length = length
-        self._tracks: dict[int, list[Rle | None]] = {}
+        self._tracks: dict[int, dict[int, Rle]] = {}
 
     def add(self, place: int, ids: IntArray, *, where: str) -> None:
         """Add one picture, shape (H, W), as frame ``place``.
@@ -310,24 +310,26 @@ class IdTracks:
                     f"{where} holds the id {object_id} after {len(self._tracks)} others; write "
                     "ids from 1, one for each object"
                 )
-            track = self._tracks.setdefault(object_id, [None] * self._length)
-            track[place] = Rle.encode(ids == object_id)
+            self._tracks.setdefault(object_id, {})[place] = Rle.encode(ids == object_id)
+
+    def shown(self) -> dict[int, dict[int, Rle]]:
+        """Each object's masks by the frames that show it, by ascending id."""
+        if set(self._tracks) == {VOID}:
+            return {1: dict(self._tracks[VOID])}
+        return {key: dict(self._tracks[key]) for key in sorted(self._tracks) if key != VOID}
 
     def objects(self) -> dict[int, tuple[Rle | None, ...]]:
-        """Each object's masks, by ascending id."""
-        if set(self._tracks) == {VOID}:
-            return {1: tuple(self._tracks[VOID])}
-        return {
-            object_id: tuple(track)
-            for object_id, track in sorted(self._tracks.items())
-            if object_id != VOID
-        }
+        """Each object's masks on all frames, by ascending id."""
+        return {key: self._on_all_frames(track) for key, track in self.shown().items()}
 
     def void(self) -> tuple[Rle | None, ...] | None:
         """The pixels that are not scored; None if there are none."""
         if set(self._tracks) == {VOID} or VOID not in self._tracks:
             return None
-        return tuple(self._tracks[VOID])
+        return self._on_all_frames(self._tracks[VOID])
+
+    def _on_all_frames(self, track: Mapping[int, Rle]) -> tuple[Rle | None, ...]:
+        return tuple(track.get(place) for place in range(self._length))
 
 
 class IdPictureTruths:

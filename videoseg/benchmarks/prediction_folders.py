@@ -259,13 +259,18 @@ class PredictionFolder:
         if there.isdisjoint(sample.object_folders.values()):
             return None
         objects = {}
+        num_frames = len(truth.frames)
         for object_id, name in sample.object_folders.items():
             folder = f"{video}/{name}"
             found = tree.names(folder)
             names = self._files(folder, found, truth, frame_names)
-            masks = self._masks(folder, found, names, truth.size)
+            # On the other frames this object is not scored, and needs no picture.
+            own = (truth.object_frames or {}).get(object_id, range(num_frames))
+            places = [place for place in own if place is not None]
+            masks = self._masks(folder, found, [names[place] for place in places], truth.size)
             if masks is not None:
-                objects[object_id] = masks[1]
+                on = dict(zip(places, masks[1], strict=True))
+                objects[object_id] = tuple(on.get(place) for place in range(num_frames))
         return objects
 
     def _ids(

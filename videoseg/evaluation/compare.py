@@ -319,7 +319,7 @@ def _tables(
     measure. Measures whose denominator is zero, or that only one evaluation has, are left out,
     and so is the final score, which is made of others.
     """
-    groups: Sequence[str | None] = protocol.groups if protocol.overall == "groups" else (None,)
+    groups: Sequence[str | None] = protocol.groups if protocol.averages_groups else (None,)
     tables: dict[str, FloatArray] = {}
     for measure in protocol.measures:
         if measure not in measures or measure == "final_score":
@@ -353,7 +353,7 @@ def _values(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _part(measure: str, score: SampleScore, protocol: EvalProtocol) -> tuple[float, float]:
     if measure == "ciou":
         return float(score.intersection), float(score.union)
-    if protocol.overall == "objects":
+    if protocol.averages_objects:
         values = [one.values[measure] for one in score.objects if measure in one.values]
         if values:
             return sum(values), float(len(values))

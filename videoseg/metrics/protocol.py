@@ -187,7 +187,7 @@ class EvalProtocol:
             problems.append("a protocol reports at least one measure")
         if "final_score" in self.measures and not set(FINAL_SCORE_PARTS) <= set(self.measures):
             problems.append(f"final_score needs the measures {', '.join(FINAL_SCORE_PARTS)} too")
-        if self.overall in ("groups", "object-groups") and not self.groups:
+        if self.averages_groups and not self.groups:
             problems.append(f"overall={self.overall!r} needs the groups to average")
         if self.smoothing < 0:
             problems.append(f"smoothing must not be negative, got {self.smoothing}")
@@ -215,6 +215,16 @@ class EvalProtocol:
             or (field.name in _PRINTED_IF_SET and getattr(self, field.name) != field.default)
         ]
         return f"{self.name}: {', '.join(rules)}"
+
+    @property
+    def averages_groups(self) -> bool:
+        """Whether the overall score is the mean of the means of ``groups``."""
+        return self.overall in ("groups", "object-groups")
+
+    @property
+    def averages_objects(self) -> bool:
+        """Whether means are over objects, and not over samples."""
+        return self.overall in ("objects", "object-groups")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rules as plain data for JSON."""

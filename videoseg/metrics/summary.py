@@ -73,7 +73,7 @@ def summarize(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol)
         by_group[group].append(score)
     groups = {name: _table(by_group[name], protocol) for name in sorted(by_group)}
     everything = [score for each in by_group.values() for score in each]
-    if protocol.overall in ("groups", "object-groups"):
+    if protocol.averages_groups:
         rows = [groups[name] for name in protocol.groups if name in groups]
         overall = _with_final_score(average_rows(rows, protocol.measures), protocol)
     else:
@@ -89,7 +89,7 @@ def summarize(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol)
 
 def _table(scores: Sequence[SampleScore], protocol: EvalProtocol) -> dict[str, float]:
     rows = [score.values for score in scores]
-    if protocol.overall in ("objects", "object-groups"):
+    if protocol.averages_objects:
         rows = [row for score in scores for row in _object_rows(score)]
     table = average_rows(rows, protocol.measures)
     if "ciou" in protocol.measures and scores:

@@ -11,7 +11,7 @@ from real_clips import real_clips
 
 from videoseg.benchmarks import BenchmarkSplit
 
-__all__ = ["draw", "open_drawn", "real_clips"]
+__all__ = ["draw", "drawn", "open_drawn", "real_clips"]
 
 
 @pytest.fixture
@@ -25,6 +25,20 @@ def draw(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return what gives the folder of a drawn benchmark, for tests that change nothing in it."""
+    folders: dict[str, Path] = {}
+
+    def give(key: str) -> Path:
+        if key not in folders:
+            folders[key] = tmp_path_factory.mktemp(key)
+            ALL_LAYOUTS[key][1].write(folders[key])
+        return folders[key]
+
+    return give
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_benchmarks import open_layout
+from drawn_benchmarks import open_layout, reader_registry
 from drawn_vos import (
     AWAY,
     LATE,
     NUM_FRAMES,
+    SIZE,
     VIDEOS,
     draw_lvos,
     draw_mose,
@@ -34,7 +35,6 @@ from videoseg.benchmarks import (
     Sample,
     build_benchmark,
     check_submission,
-    open_benchmark,
 )
 from videoseg.benchmarks import write_submission as write_zip
 from videoseg.errors import EvaluationError
@@ -45,6 +45,8 @@ from videoseg.propagation import SessionBase
 from videoseg.types import BoolArray, PropagatorCapabilities, Rle
 
 Draw = Callable[[str], Path]
+
+REGISTRY = reader_registry()
 
 
 def given(sample: Sample) -> dict[int, int]:
@@ -83,34 +85,65 @@ def perfect(split: LoadedSplit, ids: dict[int, int]) -> dict[str, dict[int, list
     ],
 )
 def test_objects_are_given_with_their_ids_where_they_first_appear(
-    key: str, expected: dict[int, int], draw: Draw
+    key: str, expected: dict[int, int], drawn: Draw
 ) -> None:
-    split = opened(key, draw(key))
+    split = opened(key, drawn(key))
     assert [sample.video_id for sample in split.samples] == list(VIDEOS)
     for sample in split.samples:
         assert given(sample) == expected and not sample.query
 
 
-def test_masks_that_are_given_are_those_of_the_pictures(draw: Draw) -> None:
-    for prompt in opened("youtube-vos-2019", draw("youtube-vos-2019")).samples[1].prompts:
-        drawn = {2: 1, 3: 2, 7: 3}[prompt.object_id]
-        assert prompt.mask == Rle.encode(vos_mask("cart", drawn, prompt.frame))
+def test_masks_that_are_given_are_those_of_the_pictures(drawn: Draw) -> None:
+    for prompt in opened("youtube-vos-2019", drawn("youtube-vos-2019")).samples[1].prompts:
+        number = {2: 1, 3: 2, 7: 3}[prompt.object_id]
+        assert prompt.mask == Rle.encode(vos_mask("cart", number, prompt.frame))
 
 
 @pytest.mark.parametrize("key", ["lvos-v2", "mosev2", "sa-v", "vost", "youtube-vos-2019"])
-def test_without_a_check_of_the_pictures_the_same_is_given(key: str, draw: Draw) -> None:
-    root = draw(key)
+def test_without_a_check_of_the_pictures_the_same_is_given(key: str, drawn: Draw) -> None:
+    root = drawn(key)
     split = open_layout(key, root, check_pictures=False)
     assert split.samples == opened(key, root).samples
-    assert split.video("bear").size == (120, 168)
+    assert split.video("bear").size == SIZE
 
 
 @pytest.mark.parametrize(
     "key", ["davis-2017-test-dev", "mose", "mosev2-hidden", "youtube-vos-2018"]
 )
-def test_hidden_truth_is_none(key: str, draw: Draw) -> None:
-    split = opened(key, draw(key))
+def test_hidden_truth_is_none(key: str, drawn: Draw) -> None:
+    split = opened(key, drawn(key))
     assert split.truth(split.samples[0]) is None
+
+
+@pytest.mark.parametrize("key", ["davis-2017-test-dev", "mose", "mosev2-hidden"])
+def test_first_masks_alone_do_not_say_which_frames_there_are(key: str, draw: Draw) -> None:
+    root = draw(key)
+    for folder in list(root.rglob("JPEGImages")):
+        shutil.rmtree(folder)
+    with pytest.raises(EvaluationError, match=r"bear: has no frames.*give the folder of frames"):
+        open_layout(key, root, check_pictures=False)
+
+
+def test_masks_of_some_frames_do_not_say_which_frames_there_are(tmp_path: Path) -> None:
+    draw_mose(tmp_path)
+    shutil.rmtree(tmp_path / "valid/JPEGImages")
+    for video in VIDEOS:
+        # Pictures of objects that appear later.
+        save_ids(tmp_path / f"valid/Annotations/{video}/00005.png", vos_picture(video, 5, {3: 3}))
+    with pytest.raises(EvaluationError, match="bear: has no frames"):
+        open_layout("mose", tmp_path, check_pictures=False)
+
+
+def test_frames_that_youtube_vos_lists_are_submitted_and_must_exist(draw: Draw) -> None:
+    root = draw("youtube-vos-2019")
+    wanted = opened("youtube-vos-2019", root).submitted_frames("bear")
+    (root / f"valid/JPEGImages/bear/{wanted[3]}.jpg").unlink()
+    (left_out,) = opened("youtube-vos-2019", root).left_out
+    assert f"has no frame {wanted[3]}" in left_out.reason
+    shutil.rmtree(root / "valid/JPEGImages")
+    split = open_layout("youtube-vos-2019", root, check_pictures=False)
+    assert isinstance(split, LoadedSplit) and split.truth(split.samples[0]) is None
+    assert split.submitted_frames("bear") == wanted
 
 
 class Still:
@@ -142,8 +175,10 @@ class _StillSession(SessionBase):
 
 
 @pytest.mark.parametrize("key", ["lvos-v2", "sa-v", "youtube-vos-train", "mosev2"])
-def test_a_propagator_runs_alone_and_never_before_an_object_is_given(key: str, draw: Draw) -> None:
-    split, still = opened(key, draw(key)), Still()
+def test_a_propagator_runs_alone_and_never_before_an_object_is_given(
+    key: str, drawn: Draw
+) -> None:
+    split, still = opened(key, drawn(key)), Still()
     pipe = vs.Pipeline(sampler="given", grounder=vs.use("given", prompts=[]), propagator=still)
     with pipe:
         record = SampleRunner(pipe, split)(split.samples[0])
@@ -157,8 +192,8 @@ def test_a_propagator_runs_alone_and_never_before_an_object_is_given(key: str, d
 # -- what counts -------------------------------------------------------------------------
 
 
-def test_lvos_counts_each_object_on_its_own_frames_and_groups_by_video(draw: Draw) -> None:
-    split = opened("lvos-v2", draw("lvos-v2"))
+def test_lvos_counts_each_object_on_its_own_frames_and_groups_by_video(drawn: Draw) -> None:
+    split = opened("lvos-v2", drawn("lvos-v2"))
     assert [sample.group for sample in split.samples] == ["seen", "unseen"]
     assert split.protocol.name == "lvos-v2"
     truth = split.truth(split.samples[0])
@@ -188,7 +223,7 @@ def test_lvos_counts_frames_that_are_never_visited_as_zero(tmp_path: Path) -> No
     document["videos"]["cart"]["objects"]["1"]["frame_range"]["frame_nums"] = "4"
     save_json(path, document)
     (left_out,) = opened("lvos-v1", tmp_path).left_out
-    assert "object 1 has 4 frames, but there are 11" in left_out.reason
+    assert f"object 1 has 4 frames, but there are {NUM_FRAMES - 1}" in left_out.reason
 
 
 def test_lvos_without_the_list_of_unseen_videos_says_so(tmp_path: Path) -> None:
@@ -198,12 +233,12 @@ def test_lvos_without_the_list_of_unseen_videos_says_so(tmp_path: Path) -> None:
     elsewhere = tmp_path / "list.txt"
     elsewhere.write_text("bear")
     options = {"unseen_videos": str(elsewhere)}
-    split = open_benchmark("lvos-v2", tmp_path, options=options)  # type: ignore[assignment]
+    split = open_layout("lvos-v2", tmp_path, options=options)  # type: ignore[assignment]
     assert [sample.group for sample in split.samples] == ["unseen", "seen"]
 
 
-def test_sa_v_masks_may_overlap_and_have_frames_of_their_own(draw: Draw) -> None:
-    split = opened("sa-v", draw("sa-v"))
+def test_sa_v_masks_may_overlap_and_have_frames_of_their_own(drawn: Draw) -> None:
+    split = opened("sa-v", drawn("sa-v"))
     truth = split.truth(split.samples[0])
     assert truth is not None and truth.object_frames is not None
     assert truth.object_frames[1] == [*range(0, NUM_FRAMES, 2)]
@@ -231,8 +266,16 @@ def test_mosev2_takes_its_objects_from_its_file(draw: Draw) -> None:
     assert values["disappear"] == values["reappear"] == 1.0
 
 
-def test_vost_counts_ids_that_are_never_shown_and_no_later_objects(draw: Draw) -> None:
-    split = opened("vost", draw("vost"))
+def test_a_video_of_mosev2_must_have_the_frames_of_its_file(draw: Draw) -> None:
+    root = draw("mosev2")
+    for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+        (root / f"valid/{folder}/bear/{numbered()[-1]}.{suffix}").unlink()
+    (left_out,) = opened("mosev2", root).left_out
+    assert f"has {NUM_FRAMES - 1} frames, and {NUM_FRAMES} by" in left_out.reason
+
+
+def test_vost_counts_ids_that_are_never_shown_and_no_later_objects(drawn: Draw) -> None:
+    split = opened("vost", drawn("vost"))
     truth = split.truth(split.samples[0])
     assert truth is not None and sorted(truth.objects) == [1, 2, 3, 4]
     score = score_masks({}, truth, split.protocol)
@@ -244,9 +287,9 @@ def test_vost_counts_ids_that_are_never_shown_and_no_later_objects(draw: Draw) -
 
 
 def test_youtube_vos_counts_frames_after_the_given_one_where_the_truth_is_public(
-    draw: Draw,
+    drawn: Draw,
 ) -> None:
-    split = opened("youtube-vos-train", draw("youtube-vos-train"))
+    split = opened("youtube-vos-train", drawn("youtube-vos-train"))
     truth = split.truth(split.samples[0])
     assert truth is not None and truth.object_frames is not None
     assert truth.object_frames[2] == [*range(1, NUM_FRAMES - 1)]
@@ -258,7 +301,7 @@ def test_youtube_vos_counts_frames_after_the_given_one_where_the_truth_is_public
 
 def submission(key: str, root: Path, ids: dict[int, int], path: Path) -> LoadedSplit:
     split = opened(key, root)
-    form = build_benchmark(split.name.split("/")[0]).submission
+    form = build_benchmark(split.name.split("/")[0], registry=REGISTRY).submission
     assert form is not None
     masks = perfect(split, ids)
     predictions = [(sample, masks[sample.video_id]) for sample in split.samples]
@@ -268,33 +311,47 @@ def submission(key: str, root: Path, ids: dict[int, int], path: Path) -> LoadedS
 
 
 def test_a_submission_of_ids_has_the_listed_frames_in_palette_pictures(
-    draw: Draw, tmp_path: Path
+    drawn: Draw, tmp_path: Path
 ) -> None:
     path = tmp_path / "submission.zip"
-    submission("youtube-vos-2019", draw("youtube-vos-2019"), {2: 1, 3: 2, 7: 3}, path)
+    submission("youtube-vos-2019", drawn("youtube-vos-2019"), {2: 1, 3: 2, 7: 3}, path)
     with zipfile.ZipFile(path) as archive:
         names = {Path(name).stem for name in archive.namelist()}
         assert names == set(numbered(step=5)[:-1])
-        with archive.open(f"Annotations/cart/{numbered(step=5)[9]}.png") as file:
+        with archive.open(f"Annotations/cart/{numbered(step=5)[8]}.png") as file:
             image = Image.open(file)
             assert image.mode == "P"
             # Object 7 lies under object 2, as in the pictures of ids.
-            expected = vos_picture("cart", 9, {2: 1, 3: 2, 7: 3})
+            expected = vos_picture("cart", 8, {2: 1, 3: 2, 7: 3})
             assert np.array_equal(np.asarray(image), expected)
 
 
-def test_a_submission_of_objects_is_read_again_and_scores_one(draw: Draw, tmp_path: Path) -> None:
+def test_a_submission_of_objects_is_read_again_and_scores_one(drawn: Draw, tmp_path: Path) -> None:
     path = tmp_path / "submission.zip"
-    split = submission("sa-v", draw("sa-v"), {1: 1, 2: 2, 3: 3}, path)
+    split = submission("sa-v", drawn("sa-v"), {1: 1, 2: 2, 3: 3}, path)
     with zipfile.ZipFile(path) as archive:
         assert f"bear/002/{numbered()[6]}.png" in archive.namelist()
     report = score_predictions(split, path)
     assert report.overall["j_and_f"] == 1.0 and not report.problems
 
 
-def test_a_submission_to_mose_is_read_again_and_scores_one(draw: Draw, tmp_path: Path) -> None:
+def test_objects_of_sa_v_need_pictures_only_where_they_are_annotated(
+    draw: Draw, tmp_path: Path
+) -> None:
+    root = draw("sa-v")
+    split = opened("sa-v", root)
+    predictions = tmp_path / "predictions"
+    shutil.copytree(root / "sav_val/Annotations_6fps", predictions)
+    report = score_predictions(split, predictions)
+    assert report.overall["j_and_f"] == 1.0 and not report.problems
+    (predictions / f"bear/000/{numbered()[4]}.png").unlink()
+    report = score_predictions(split, predictions)
+    assert report.overall["j"] < 1 and "1 mask not found" in report.problems[0]
+
+
+def test_a_submission_to_mose_is_read_again_and_scores_one(drawn: Draw, tmp_path: Path) -> None:
     path = tmp_path / "submission.zip"
-    split = submission("mosev2", draw("mosev2"), {1: 1, 2: 2}, path)
+    split = submission("mosev2", drawn("mosev2"), {1: 1, 2: 2}, path)
     assert score_predictions(split, path).overall["j_and_f_dot"] == 1.0
 
 
@@ -305,10 +362,10 @@ def broken(path: Path, folder: Path, change: Callable[[Path], object]) -> Path:
     return folder
 
 
-def test_everything_that_a_server_would_refuse_is_found(draw: Draw, tmp_path: Path) -> None:
+def test_everything_that_a_server_would_refuse_is_found(drawn: Draw, tmp_path: Path) -> None:
     path = tmp_path / "submission.zip"
-    split = submission("mose", draw("mose"), {1: 1, 2: 2}, path)
-    form = build_benchmark("mose").submission
+    split = submission("mose", drawn("mose"), {1: 1, 2: 2}, path)
+    form = build_benchmark("mose", registry=REGISTRY).submission
     assert form is not None
 
     def picture(mode: str = "P", *, crop: int = 0, value: int = 0) -> Image.Image:
@@ -321,12 +378,15 @@ def test_everything_that_a_server_would_refuse_is_found(draw: Draw, tmp_path: Pa
         return lambda folder: image.save(folder / "bear/00003.png")
 
     cases: Sequence[tuple[Callable[[Path], object], str]] = (
-        (lambda folder: shutil.rmtree(folder / "cart"), "cart has none of the 12"),
-        (lambda folder: (folder / "bear/00003.png").unlink(), "lacks 1 of 12 pictures: '00003'"),
+        (lambda folder: shutil.rmtree(folder / "cart"), f"cart has none of the {NUM_FRAMES}"),
+        (
+            lambda folder: (folder / "bear/00003.png").unlink(),
+            f"lacks 1 of {NUM_FRAMES} pictures: '00003'",
+        ),
         (lambda folder: save_ids(folder / "bear/x.png", vos_picture("bear", 0, {1: 1})), "x.png"),
         (lambda folder: (folder / "dog").mkdir(), "'dog', which belong to no video"),
         (lambda folder: _move_inside(folder, "mine"), "everything lies in the folder 'mine'"),
-        (save(picture(crop=2)), "is 118x168 .* the frame is 120x168"),
+        (save(picture(crop=2)), "is 88x120 .* the frame is 90x120"),
         (save(picture("RGB")), "has no palette .mode RGB"),
         (save(picture("L")), "has no palette .mode L"),
         (save(picture(value=5)), r"has the ids \[5\], and those given are \[1, 2\]"),
@@ -356,7 +416,7 @@ def _move_inside(folder: Path, name: str) -> None:
 
 def test_videos_without_first_masks_are_left_out(tmp_path: Path) -> None:
     draw_mose(tmp_path)
-    save_ids(tmp_path / "valid/Annotations/bear/00000.png", np.zeros((120, 168), np.uint8))
+    save_ids(tmp_path / "valid/Annotations/bear/00000.png", np.zeros(SIZE, np.uint8))
     split = opened("mose", tmp_path)
     assert [sample.video_id for sample in split.samples] == ["cart"]
     assert "shows no object" in split.left_out[0].reason

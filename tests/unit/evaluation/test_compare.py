@@ -12,7 +12,7 @@ from videoseg.cli.main import main
 from videoseg.errors import ConfigError, EvaluationError, OutputError
 from videoseg.evaluation import Record, RunIdentity, RunInfo, compare_evaluations
 from videoseg.evaluation.run import write_run
-from videoseg.metrics import SampleScore, protocol_named
+from videoseg.metrics import ObjectScore, SampleScore, protocol_named, summarize
 
 
 def write(folder, scores, *, protocol="mevis", benchmark="mine/val", groups=None):
@@ -125,6 +125,23 @@ def test_a_mean_of_groups_is_compared_as_a_mean_of_groups(tmp_path):
     second = write(tmp_path / "b", changed, protocol="revos", groups=groups)
     found = compare_evaluations(first, second).differences[0]
     assert (found.first, found.second) == (0.5, pytest.approx(0.7))
+
+
+def test_a_mean_of_groups_of_objects_is_compared_as_one(tmp_path):
+    def score(*values):
+        objects = tuple(ObjectScore(key, {"j": value}) for key, value in enumerate(values, 1))
+        return SampleScore({"j": sum(values) / len(values)}, objects=objects)
+
+    groups = {"a/0": "seen", "b/0": "seen", "c/0": "unseen"}
+    one = {"a/0": score(0.0, 0.0, 0.0), "b/0": score(1.0), "c/0": score(0.5)}
+    two = {**one, "b/0": score(0.6)}
+    first = write(tmp_path / "a", one, protocol="lvos-v2", groups=groups)
+    second = write(tmp_path / "b", two, protocol="lvos-v2", groups=groups)
+    (found,) = compare_evaluations(first, second).differences
+    # As in the report: means over the objects of each group.
+    scores = [(groups[name], each) for name, each in one.items()]
+    assert found.first == summarize(scores, protocol_named("lvos-v2")).overall["j"] == 0.375
+    assert found.second == pytest.approx((0.15 + 0.5) / 2)
 
 
 def test_ciou_is_compared_as_a_ratio_of_sums(tmp_path):

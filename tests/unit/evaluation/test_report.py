@@ -120,6 +120,17 @@ def test_overall_is_what_the_protocol_says():
     assert rows == {"no-target": 0.9, "reasoning": 0.0, "referring": 1.0}
 
 
+def test_rules_of_benchmarks_with_first_masks_are_told_in_words():
+    report = report_of([record("a/0", 0.5, group="seen")], protocol="lvos-v2")
+    page = render_html(report)
+    assert "Overall is the plain mean of seen, unseen, each over its objects" in page
+    assert "no sample belongs to unseen" in page
+    assert "a pixel belongs to the object with the lowest id" in page
+    page = render_html(report_of([record("a/0", 0.5)], protocol="mosev2"))
+    assert "by the size of the object" in page and "0.008 of the diagonal" not in page
+    assert "1 added to intersection and union" in page
+
+
 def test_breakdowns_hold_each_sample_once():
     records = [*many(), record("v0/failed", 0.0, failed=True)]
     report = report_of(records)

@@ -33,8 +33,10 @@ def blobs(rng, number, largest=22):
 def slow_boundary(mask):
     height, width = mask.shape
     edge = np.zeros(mask.shape, bool)
-    for y in range(height):
-        for x in range(width):
+    # Nothing changes far from the mask.
+    shown = np.argwhere(mask)
+    for y, x in {(y - a, x - b) for y, x in shown for a in (0, 1) for b in (0, 1)}:
+        if y >= 0 <= x:
             near = [(y, x + 1), (y + 1, x), (y + 1, x + 1)]
             edge[y, x] = any(mask[y, x] != mask[a, b] for a, b in near if a < height and b < width)
     return edge
@@ -42,10 +44,8 @@ def slow_boundary(mask):
 
 def slow_matches(of, to, radius):
     """Count pixels of one boundary with a pixel of the other within a whole radius."""
-    there = np.argwhere(to)
-    return sum(
-        bool((((there - pixel) ** 2).sum(axis=1) <= radius**2).any()) for pixel in np.argwhere(of)
-    )
+    apart = np.argwhere(of)[:, None] - np.argwhere(to)[None]
+    return int(((apart**2).sum(axis=2) <= radius**2).any(axis=1).sum())
 
 
 def slow_f(pred, target, radius):
@@ -62,9 +62,9 @@ def test_f_dot_has_the_tolerance_of_the_object_where_that_is_smaller(monkeypatch
     share = 5.2 / np.linalg.norm(SIZE)
     monkeypatch.setattr("videoseg.metrics.object_boundary._OF_DIAGONAL", share)
     rng = np.random.default_rng(3)
-    pred, target = blobs(rng, 14), blobs(rng, 14)
+    pred, target = blobs(rng, 8), blobs(rng, 8)
     dotted, plain = object_boundary_scores(encoded(pred), encoded(target), SIZE)
-    for frame in range(14):
+    for frame in range(8):
         radius = np.ceil(0.1 * np.sqrt(target[frame].sum()))
         assert radius < 5.2
         assert dotted[frame] == pytest.approx(
@@ -80,12 +80,12 @@ def test_a_bound_that_is_not_whole_gives_the_disk_of_the_official_code(monkeypat
         "videoseg.metrics.object_boundary._OF_DIAGONAL", bound / np.linalg.norm(SIZE)
     )
     rng = np.random.default_rng(4)
-    pred, target = blobs(rng, 8), blobs(rng, 8)
+    pred, target = blobs(rng, 4), blobs(rng, 4)
     target[:, 2:40, 3:40] = True  # large enough for the bound, if that is below 4
     steps = np.arange(-bound, bound + 1)
     disk = (steps[:, None] ** 2 + steps**2 <= bound**2).astype(np.uint8)
     dotted, plain = object_boundary_scores(encoded(pred), encoded(target), SIZE)
-    for frame in range(8):
+    for frame in range(4):
         edges = [slow_boundary(mask[frame]).astype(np.uint8) for mask in (pred, target)]
         if not edges[0].any():
             assert dotted[frame] == plain[frame] == 0.0

@@ -119,13 +119,13 @@ def _gaps(summary: Summary, protocol: EvalProtocol) -> list[str]:
     """Return what is missing from the overall score."""
     if not summary.overall:
         asked = f"a sample of the groups {', '.join(protocol.groups)}"
-        kind = asked if protocol.overall == "groups" else "a sample"
+        kind = asked if protocol.averages_groups else "a sample"
         return [
             f"there is no overall score: by the protocol {protocol.name} it needs {kind} with a "
             "value, and there is none"
         ]
     absent = [name for name in protocol.groups if name not in summary.groups]
-    if absent and protocol.overall == "groups":
+    if absent and protocol.averages_groups:
         return [
             f"the overall score is the mean of fewer groups than {protocol.name} has: no sample "
             f"belongs to {', '.join(absent)}"

@@ -33,6 +33,10 @@ _RULES = {
         "dropped": "pixels in several outlines of one target do not belong to it",
         "added": "A and R are computed from 8-bit sums",
     },
+    "predicted_overlaps": {
+        "kept": "are kept",
+        "lower-id": "a pixel belongs to the object with the lowest id",
+    },
     "void": {"ignored": "do not count", "background": "are background"},
     "matching": {"id": "by id", "best": "the assignment with the highest mean"},
     "extra_objects": {"ignore": "are ignored", "error": "are an error"},
@@ -47,9 +51,10 @@ _RULES = {
         "samples": "the mean over samples",
         "objects": "the mean over all objects of all samples",
         "groups": "the mean of the group means",
+        "object-groups": "the mean of the group means, each over the objects of the group",
     },
 }
-_IF_PER_OBJECT = {"true_objects", "matching", "extra_objects"}
+_IF_PER_OBJECT = {"true_objects", "matching", "extra_objects", "predicted_overlaps"}
 _IF_UNION = {"overlaps"}
 _TITLES = {
     "frames": "Frames that count",
@@ -57,6 +62,7 @@ _TITLES = {
     "objects": "Objects",
     "true_objects": "Objects that count",
     "overlaps": "Annotations that overlap",
+    "predicted_overlaps": "Predicted objects that overlap",
     "void": "Void pixels",
     "matching": "Matching of objects",
     "extra_objects": "Extra objects",
@@ -76,7 +82,13 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
             facts[_TITLES[name]] = words.get(value, str(value))
     if protocol.groups:
         facts["Groups in the mean"] = ", ".join(protocol.groups)
-    facts["Boundary tolerance"] = f"{protocol.tolerance:g} of the diagonal"
+    facts["Boundary tolerance"] = (
+        "by the size of the object, as in MOSEv2"
+        if protocol.boundary == "object"
+        else f"{protocol.tolerance:g} of the diagonal"
+    )
+    if protocol.smoothing:
+        facts["Smoothing of J"] = f"{protocol.smoothing} added to intersection and union"
     facts["A sample that failed"] = "0 in every measure, whatever the target"
     for name in protocol.measures:
         facts[measure_name(name)] = MEASURES[name]

@@ -190,10 +190,11 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
 
 
 def _mean_of(report: EvaluationReport) -> str:
-    if report.protocol.overall == "groups":
+    what = "objects" if report.protocol.averages_objects else "samples"
+    if report.protocol.averages_groups:
         names = ", ".join(report.protocol.groups)
-        return f"Overall is the plain mean of {names}; other groups are not part of it."
-    what = "objects" if report.protocol.overall == "objects" else "samples"
+        each = ", each over its objects" if report.protocol.averages_objects else ""
+        return f"Overall is the plain mean of {names}{each}; other groups are not part of it."
     return f"Overall is the mean over all {what}."
 
 

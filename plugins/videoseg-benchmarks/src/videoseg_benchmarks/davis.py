@@ -24,6 +24,7 @@ from videoseg.errors import ConfigError, EvaluationError
 from videoseg.files import read_bytes
 from videoseg.metrics import EvalProtocol, protocol_named
 from videoseg.types import IntArray, Prompt
+from videoseg_benchmarks.given_masks import leave_out_unknown
 from videoseg_benchmarks.videos import UncheckedVideo, find_pictures, unpacked_folder
 
 __all__ = ["Davis2016", "Davis2017"]
@@ -69,8 +70,12 @@ class _Davis(SplitReader):
             if self.check_pictures:
                 video = locate_video(pictures / sequence, problems.entry())
             else:
-                # Every frame is annotated, so masks and frames have the same names.
-                shown = find_pictures(pictures / sequence) or find_pictures(masks)
+                # Where the truth is public every frame has a mask of its name.
+                found = find_pictures(pictures / sequence)
+                shown = found or find_pictures(masks)
+                if hidden and not found:
+                    leave_out_unknown(pictures / sequence, problems)
+                    continue
                 video = UncheckedVideo(
                     pictures / sequence, sort_frame_names(shown), masks=(masks,)
                 )

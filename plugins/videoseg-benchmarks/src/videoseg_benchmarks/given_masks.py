@@ -33,6 +33,7 @@ __all__ = [
     "IdTruths",
     "given_samples",
     "has_every_mask",
+    "leave_out_unknown",
     "list_sequences",
     "listed_names",
     "locate_given",
@@ -52,12 +53,15 @@ class GivenVideo:
         names: The name of each frame.
         size: (height, width); None if the frames have not been looked at.
         prompts: The first mask of each object.
+        has_frames: Whether there is a folder of frames. Without it the names are those of the
+            masks, and of the frames that the benchmark lists.
     """
 
     place: VideoPlace
     names: tuple[str, ...]
     size: Size | None
     prompts: tuple[Prompt, ...] = ()
+    has_frames: bool = True
 
 
 def listed_names(path: Path, problems: Problems) -> list[str]:
@@ -105,6 +109,7 @@ def locate_given(
     *,
     check_pictures: bool = True,
     fps: float = DEFAULT_FPS,
+    listed: Iterable[str] = (),
 ) -> GivenVideo | None:
     """Return a video by its folder of frames; None, with a problem noted, if it has none.
 
@@ -114,18 +119,31 @@ def locate_given(
         problems: Where problems are noted.
         check_pictures: Whether the frames must exist.
         fps: Frames per second.
+        listed: The frames that the benchmark lists; without frames, these are frames, too.
     """
     if check_pictures:
         video = locate_video(folder, problems.entry(), fps=fps)
         return None if video is None else GivenVideo(video, video.names, video.size)
     found = find_pictures(folder)
-    names = set(found) or {name for place in masks for name in find_pictures(place)}
-    ordered = sort_frame_names(names)
-    if not ordered:
+    with_mask = {name for place in masks for name in find_pictures(place)}
+    if not found and not with_mask:
         problems.leave_out(folder, "has neither frames nor masks", fix=ANNOTATIONS_AGAIN)
         return None
+    ordered = sort_frame_names(set(found) or with_mask.union(listed))
+    if not found and len(ordered) == 1:
+        leave_out_unknown(folder, problems)
+        return None
     place = UncheckedVideo(folder, ordered, masks=tuple(masks), fps=fps)
-    return GivenVideo(place, ordered, None)
+    return GivenVideo(place, ordered, None, has_frames=bool(found))
+
+
+def leave_out_unknown(folder: Path, problems: Problems) -> None:
+    """Note that neither frames nor masks say which frames a video has.
+
+    Else a submission would be checked, or a split scored, by its first masks alone.
+    """
+    what = "has no frames, and its first masks do not say how many there are"
+    problems.leave_out(folder, what, fix="give the folder of frames, too")
 
 
 def with_first_masks(

@@ -58,10 +58,12 @@ class _Range:
         The official code has ``count - 2`` places for scores, fills them frame by frame, leaves
         out the first and the last frame, and the places that it does not reach are 0.
         """
-        visited: list[str | None] = [
-            f"{number:08d}" for number in range(self.start, self.stop, _STEP)
-        ]
-        return visited + [None] * (self.count - len(visited))
+        visited = self.visited()
+        return [*visited, *[None] * (self.count - len(visited))]
+
+    def visited(self) -> list[str]:
+        """Return the names of the frames that the official code visits."""
+        return [f"{number:08d}" for number in range(self.start, self.stop, _STEP)]
 
 
 class _Lvos(SplitReader):
@@ -85,6 +87,7 @@ class _Lvos(SplitReader):
                 problems,
                 check_pictures=self.check_pictures,
                 fps=_FPS,
+                listed={frame for one in meta[name].values() for frame in one.visited()},
             )
             given = None
             if video is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from videoseg.benchmarks import (
@@ -18,6 +19,7 @@ from videoseg_benchmarks.given_masks import (
     IdTruths,
     given_samples,
     has_every_mask,
+    leave_out_unknown,
     list_sequences,
     locate_given,
     with_first_masks,
@@ -25,6 +27,14 @@ from videoseg_benchmarks.given_masks import (
 from videoseg_benchmarks.videos import unpacked_folder
 
 __all__ = ["Mose", "MoseV2"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What the file of the benchmark says of a video: its objects, and how many frames it has."""
+
+    objects: tuple[int, ...]
+    length: int | None
 
 
 class Mose(SplitReader):
@@ -67,14 +77,22 @@ class Mose(SplitReader):
                 problems,
                 check_pictures=self.check_pictures,
             )
-            if video is not None:
+            if video is not None and not video.has_frames and _has_gaps(video.names):
+                leave_out_unknown(pictures / name, problems)
+            elif video is not None:
                 located[name] = video
         scored = split == "train" or all(
             has_every_mask(annotations / name, one.names) for name, one in located.items()
         )
         videos: dict[str, GivenVideo] = {}
         for name, video in located.items():
-            listed = meta.get(name)
+            listed = meta[name].objects if name in meta else ()
+            length = meta[name].length if name in meta else None
+            if scored and length not in (None, len(video.names)):
+                # The official code counts the frames that its file says there are.
+                reason = f"has {len(video.names)} frames, and {length} by the benchmark's file"
+                problems.leave_out(pictures / name, reason, fix="download the video again")
+                continue
             # Which later objects there are is known from the file, or from the pictures given.
             wanted = dict.fromkeys(listed, video.names[0]) if listed and scored else None
             given = with_first_masks(
@@ -87,7 +105,9 @@ class Mose(SplitReader):
             if given is not None:
                 videos[name] = given
         objects = {
-            name: meta.get(name) or [prompt.object_id for prompt in one.prompts]
+            name: meta[name].objects
+            if name in meta
+            else [prompt.object_id for prompt in one.prompts]
             for name, one in videos.items()
         }
         return make_split(
@@ -98,8 +118,8 @@ class Mose(SplitReader):
             truths=IdTruths(annotations, objects) if scored else None,
         )
 
-    def _read_meta(self, folder: Path, split: str, problems: Problems) -> dict[str, list[int]]:
-        """Return the objects of each video that the benchmark's own file lists; none for MOSE."""
+    def _read_meta(self, folder: Path, split: str, problems: Problems) -> dict[str, _Listed]:
+        """Return what the benchmark's own file says of each video; nothing for MOSE."""
         del folder, split, problems
         return {}
 
@@ -115,7 +135,8 @@ class MoseV2(Mose):
 
     As for ``mose``. The file ``{"videos": {<video>: {"length": n, "objects": [1, ...]}}}``, also
     called ``meta_<split>.json`` and in the folder above, lists the objects that count; without
-    it these are the objects of the first frame. ``length`` must be the number of frames.
+    it these are the objects of the first frame. A video with another number of frames than
+    ``length`` is left out.
 
     Args:
         check_pictures: Whether the frames must exist. The first masks must exist in any case.
@@ -129,7 +150,7 @@ class MoseV2(Mose):
     )
     _protocol = "mosev2"
 
-    def _read_meta(self, folder: Path, split: str, problems: Problems) -> dict[str, list[int]]:
+    def _read_meta(self, folder: Path, split: str, problems: Problems) -> dict[str, _Listed]:
         names = ("meta.json", f"meta_{split}.json")
         places = [place / name for place in (folder, folder.parent) for name in names]
         path = next((place for place in places if place.is_file()), None)
@@ -137,11 +158,21 @@ class MoseV2(Mose):
             return {}
         document = read_mapping(path, problems) or {}
         videos = document.get("videos", {})
-        found: dict[str, list[int]] = {}
+        found: dict[str, _Listed] = {}
         for name, entry in videos.items() if isinstance(videos, dict) else ():
             try:
-                found[name] = sorted(int(one) for one in entry["objects"])
-            except (KeyError, TypeError, ValueError):
+                objects = sorted(int(one) for one in entry["objects"])
+                length = entry.get("length")
+                found[name] = _Listed(tuple(objects), None if length is None else int(length))
+                if not objects:
+                    raise ValueError("no objects")
+            except (AttributeError, KeyError, TypeError, ValueError):
                 fix = "download it again"
                 problems.add(path, f"{name[:80]!r} lists no objects by their ids", fix=fix)
         return found
+
+
+def _has_gaps(names: tuple[str, ...]) -> bool:
+    """Return whether frames are missing among these, which are numbered one by one."""
+    numbers = [int(name) for name in names if name.isdecimal()]
+    return bool(numbers) and max(numbers) - min(numbers) >= len(names)

@@ -55,13 +55,20 @@ class _YoutubeVos(SplitReader):
         pictures = unpacked_folder(pictures, meta)
         videos: dict[str, GivenVideo] = {}
         for name, objects in meta.items():
+            listed = {frame for frames in objects.values() for frame in frames}
             video = locate_given(
                 pictures / name,
                 [annotations / name],
                 problems,
                 check_pictures=self.check_pictures,
                 fps=_ALL_FPS if self._all_frames else _FPS,
+                listed=listed,
             )
+            if video is not None and (missing := sorted(listed.difference(video.names))):
+                # The server wants a mask of it.
+                reason = f"has no frame {missing[0]}, which meta.json lists"
+                problems.leave_out(pictures / name, reason, fix="download the video again")
+                continue
             given = None
             if video is not None:
                 wanted = {key: frames[0] for key, frames in objects.items()}
