@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from videoseg.batch import BatchOutcome
     from videoseg.evaluation import JobExecutor
 
-__all__ = ["batch"]
+__all__ = ["segment_batch"]
 
 
 @click.command(
@@ -45,7 +45,7 @@ __all__ = ["batch"]
 )
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
-def batch(
+def segment_batch(
     *,
     source: Path,
     query: str | None,

@@ -36,6 +36,7 @@ from videoseg.results.exports.job import (
     ExportJob,
     choose_frame_names,
     choose_sequence,
+    clean_sequence,
     frame_names_of,
 )
 from videoseg.results.exports.label_tools import export_cvat, export_label_studio
@@ -51,6 +52,7 @@ __all__ = [
     "ExportFormat",
     "check_format",
     "choose_sequence",
+    "clean_sequence",
     "export",
     "frame_names_of",
 ]
