@@ -78,7 +78,7 @@ def segment_batch(
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    with pipe, EvaluationProgress(quiet=quiet) as progress:
+    with pipe, EvaluationProgress(quiet=quiet, unit="items") as progress:
         try:
             outcome = segment_videos(
                 source,
@@ -97,8 +97,8 @@ def segment_batch(
             progress.close()
             if progress.latest is not None:
                 hint = (
-                    f"\n{progress.latest.done} results are saved in {output}; add --resume to the "
-                    "command to continue"
+                    f"\n{progress.latest.done} of {progress.latest.total} items are recorded in "
+                    f"{output}; add --resume to the command to continue"
                 )
                 click.echo(printable(hint, keep="\n"), err=True)
             raise

@@ -235,3 +235,9 @@ def test_results_of_the_same_names_are_told_apart(small, tmp_path, capsys):
     assert main(twice) == 2
     assert "give each result once" in capsys.readouterr().err
     assert not (tmp_path / "twice").exists()
+
+
+def test_what_a_format_does_not_have_is_told_as_an_option(small, tmp_path, capsys):
+    small.save(tmp_path / "out", parts=())
+    assert main(["export", str(tmp_path / "out"), "--format", "cvat", "--frames"]) == 1
+    assert "cvat has no frames; use --frames with coco only" in capsys.readouterr().err

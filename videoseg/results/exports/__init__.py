@@ -125,7 +125,7 @@ def export(
     """
     check_format(format)
     if frames and format not in ("coco", *_WITH_FRAMES):
-        raise ConfigError(f"{format} has no frames; frames=True is for coco")
+        raise ConfigError(f"{format} has no frames; use frames=True with coco only")
     check_tracks(segmentation)
     needs_frames = frames or format in _WITH_FRAMES
     with ExitStack() as stack:
