@@ -241,3 +241,11 @@ def test_what_a_format_does_not_have_is_told_as_an_option(small, tmp_path, capsy
     small.save(tmp_path / "out", parts=())
     assert main(["export", str(tmp_path / "out"), "--format", "cvat", "--frames"]) == 1
     assert "cvat has no frames; use --frames with coco only" in capsys.readouterr().err
+
+
+def test_a_video_that_was_named_from_another_folder_is_told(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    facts = dataclasses.replace(small.video, path="clip.mp4")
+    moved = dataclasses.replace(small, video=facts, source=None)
+    with pytest.raises(OutputError, match=r"clip.mp4 cannot be opened from .*run was elsewhere"):
+        export(moved, tmp_path / "out", format="matte")

@@ -163,7 +163,10 @@ class ExportJob:
             OutputError: If its frames cannot be read.
         """
         if self.video is None:
-            where = "" if self.facts.path is None else f" ({self.facts.path} cannot be opened)"
+            path = self.facts.path
+            where = "" if path is None else f" ({path} cannot be opened here)"
+            if path is not None and not Path(path).is_absolute():
+                where = f" ({path} cannot be opened from {Path.cwd()}; the run was elsewhere)"
             raise OutputError(
                 f"{purpose} needs the frames of {self.facts.name}{where}; give the video"
             )
