@@ -1,4 +1,5 @@
 # The names of the package: videoseg/__init__.py loads each from here when it is first used.
+from . import batch as batch
 from . import benchmarks as benchmarks
 from . import chat_log as chat_log
 from . import cli as cli

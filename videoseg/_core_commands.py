@@ -6,7 +6,7 @@ __all__ = ["CORE_COMMANDS"]
 
 CORE_COMMANDS = {
     "run": ("videoseg.cli.run:run", "Ask a video a question; save masks and reasoning."),
-    "batch": ("videoseg.cli.batch:batch", "Ask questions about many videos."),
+    "batch": ("videoseg.cli.batch:segment_batch", "Ask questions about many videos."),
     "eval": ("videoseg.cli.eval:evaluate_benchmark", "Run a pipeline over a benchmark."),
     "score": ("videoseg.cli.score:score", "Score predictions of any other system."),
     "compare": ("videoseg.cli.compare:compare", "Compare evaluations of the same samples."),

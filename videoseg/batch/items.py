@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,13 +85,19 @@ def checked_items(
 def items_for_queries(videos: Sequence[Path], queries: str | Sequence[str]) -> list[VideoItem]:
     """Return one item for each video and query, named after the video.
 
-    With several queries, the number of the query (from 1) follows the name of the video.
+    Videos that differ by their suffix alone keep it. With several queries, the number of the
+    query (from 1) follows the name of the video.
     """
-    if isinstance(queries, str):
-        return [VideoItem(name_of(video), video, queries) for video in videos]
-    return [
-        VideoItem(f"{name_of(video)}-{number}", video, query)
+    counts = Counter(name_of(video).casefold() for video in videos)
+    names = [
+        name_of(video) if counts[name_of(video).casefold()] == 1 else video.name
         for video in videos
+    ]
+    if isinstance(queries, str):
+        return [VideoItem(name, video, queries) for name, video in zip(names, videos, strict=True)]
+    return [
+        VideoItem(f"{name}-{number}", video, query)
+        for name, video in zip(names, videos, strict=True)
         for number, query in enumerate(queries, start=1)
     ]
 

@@ -26,7 +26,7 @@ from videoseg.evaluation import (
 )
 from videoseg.files import expand_path, read_text, write_file
 from videoseg.results import PARTS
-from videoseg.text import parse_json, shorten, well_formed
+from videoseg.text import format_count, parse_json, shorten, well_formed
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline, PipelineConfig
@@ -292,8 +292,8 @@ def _read_done(folder: Path, items: Sequence[VideoItem]) -> dict[str, Record]:
     if changed:
         shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
         raise OutputError(
-            f"{len(changed)} items in {folder} had another video, query or seed ({shown}); give "
-            "the new items other ids, or choose another folder"
+            f"{format_count(len(changed), 'item')} in {folder} had another video, query or seed "
+            f"({shown}); give the new items other ids, or choose another folder"
         )
     return found
 

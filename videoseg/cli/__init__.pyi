@@ -1,4 +1,4 @@
-from .batch import batch as batch
+from .batch import segment_batch as segment_batch
 from .doctor import Finding as Finding
 from .doctor import print_finding as print_finding
 from .eval import benchmark_options as benchmark_options

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from videoseg.batch import BatchOutcome
     from videoseg.evaluation import JobExecutor
 
-__all__ = ["batch"]
+__all__ = ["segment_batch"]
 
 
 @click.command(
@@ -45,7 +45,7 @@ __all__ = ["batch"]
 )
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
-def batch(
+def segment_batch(
     *,
     source: Path,
     query: str | None,
@@ -78,7 +78,7 @@ def batch(
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    with pipe, EvaluationProgress(quiet=quiet) as progress:
+    with pipe, EvaluationProgress(quiet=quiet, unit="items") as progress:
         try:
             outcome = segment_videos(
                 source,
@@ -97,8 +97,8 @@ def batch(
             progress.close()
             if progress.latest is not None:
                 hint = (
-                    f"\n{progress.latest.done} results are saved in {output}; add --resume to the "
-                    "command to continue"
+                    f"\n{progress.latest.done} of {progress.latest.total} items are recorded in "
+                    f"{output}; add --resume to the command to continue"
                 )
                 click.echo(printable(hint, keep="\n"), err=True)
             raise

@@ -23,6 +23,7 @@ class EvaluationProgress(ProgressObserver):
     Args:
         stream: Where to write; standard error by default.
         quiet: Show nothing but failures.
+        unit: What is counted, in the plural.
         max_failures: How many failures to show as they happen, by default all. The number of
             the others is shown at the end, unless this is 0.
         clock: Returns seconds that only increase; for tests.
@@ -33,11 +34,13 @@ class EvaluationProgress(ProgressObserver):
         stream: TextIO | None = None,
         *,
         quiet: bool = False,
+        unit: str = "samples",
         max_failures: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(stream, clock=clock)
         self._quiet = quiet
+        self._unit = unit
         self._max_failures = max_failures
         self._num_failures = 0
         self.latest: Progress | None = None
@@ -54,7 +57,7 @@ class EvaluationProgress(ProgressObserver):
                 display.write(f"{record.sample} failed: {error}")
         if self._quiet:
             return
-        text = _describe(progress)
+        text = _describe(progress, self._unit)
         if not display.is_live and progress.done in (0, progress.total):
             display.write(text)
         else:
@@ -69,8 +72,8 @@ class EvaluationProgress(ProgressObserver):
         super().close()
 
 
-def _describe(progress: Progress) -> str:
-    text = f"{progress.done} of {progress.total} samples"
+def _describe(progress: Progress, unit: str) -> str:
+    text = f"{progress.done} of {progress.total} {unit}"
     if progress.failed:
         text += f", {progress.failed} failed"
     if progress.seconds_left is not None and progress.done < progress.total:

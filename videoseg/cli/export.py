@@ -67,7 +67,7 @@ def export_results(
     """Write the masks of saved results in another format.
 
     RESULT is a folder that `videoseg run` wrote. Videos are told apart by their names, or by the
-    names of their folders where two are called the same. Every result is read before the first
+    folders of their results where two are called the same. Every result is read before the first
     file is written.
     """
     from videoseg.results import check_format, export, load_result
@@ -79,11 +79,12 @@ def export_results(
     if len(results) > 1 and video is not None:
         raise click.UsageError("--video goes with one result")
     loaded = [load_result(path) for path in results]
+    sequences = _sequences(results, loaded)
     root = output or results[0].absolute().with_name(f"{results[0].absolute().name}-{name}")
     written: list[Path] = []
     with ExitStack() as stack:
         frames_of = None if video is None else _open(video, stack)
-        for segmentation, sequence in zip(loaded, _sequences(results, loaded), strict=True):
+        for segmentation, sequence in zip(loaded, sequences, strict=True):
             with working(f"exporting {sequence}", quiet=quiet):
                 path = export(
                     segmentation,
@@ -109,12 +110,18 @@ def _open(video: str, stack: ExitStack) -> VideoSource:
 
 
 def _sequences(folders: Sequence[Path], results: Sequence[Segmentation]) -> list[str]:
-    """Return a name for each video: its own, or that of its folder if it is not the only one."""
-    from videoseg.results.exports import choose_sequence
+    """Return a name for each video: its own, or as much of its folder's path as tells it apart."""
+    from videoseg.results.exports import choose_sequence, clean_sequence
 
     names = [choose_sequence(result.video, None) for result in results]
-    counts = Counter(names)
-    return [
-        name if counts[name] == 1 else folder.absolute().name
-        for name, folder in zip(names, folders, strict=True)
-    ]
+    paths = [folder.resolve() for folder in folders]
+    for depth in range(1, max(len(path.parts) for path in paths)):
+        counts = Counter(names)
+        names = [
+            name if counts[name] == 1 else clean_sequence("-".join(path.parts[-depth:]))
+            for name, path in zip(names, paths, strict=True)
+        ]
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise click.UsageError(f"{count} results are called {name}; give each result once")
+    return names

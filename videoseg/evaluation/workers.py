@@ -87,7 +87,7 @@ class WorkerPool:
         if number is not None:
             error = RecordedError(
                 "WorkerDied",
-                f"the process that ran this sample {end}; if memory ran out, use fewer workers",
+                f"its process {end}; if memory ran out, use fewer workers",
             )
             yield job.make_failed(number, error)
 

@@ -20,6 +20,9 @@ __all__ = [
 # Points beside the deepest one lie at least this share of its depth inside the mask.
 _LEAST_DEPTH = 0.3
 
+# Distances that are in memory at a time, 16 bytes each.
+_MOST_PAIRS = 1 << 20
+
 
 def bounding_slices(mask: BoolArray) -> tuple[slice, slice] | None:
     """Return the rows and columns that hold all pixels of a mask; None if it is empty.
@@ -217,10 +220,21 @@ def joined_outline(mask: BoolArray) -> IntArray:
         raise ConfigError("an empty mask has no outline; check mask.any() first")
     joined = parts[0]
     for part in parts[1:]:
-        distances = np.abs(joined[:, None].astype(np.int64) - part[None]).sum(axis=2)
-        here, there = np.unravel_index(int(distances.argmin()), distances.shape)
-        turned = np.roll(part, -int(there), axis=0)
+        here, there = _nearest(joined, part)
+        turned = np.roll(part, -there, axis=0)
         joined = np.concatenate([joined[: here + 1], turned, turned[:1], joined[here:]])
     if len(joined) < 3:
         joined = np.concatenate([joined, np.repeat(joined[-1:], 3 - len(joined), axis=0)])
     return joined
+
+
+def _nearest(points: IntArray, others: IntArray) -> tuple[int, int]:
+    """Return the places of two points, one of each array, that are nearest to each other."""
+    step = max(1, _MOST_PAIRS // len(others))
+    nearest: list[tuple[int, int, int]] = []
+    for start in range(0, len(points), step):
+        distances = np.abs(points[start : start + step, None] - others[None]).sum(axis=2)
+        row, column = divmod(int(distances.argmin()), len(others))
+        nearest.append((int(distances[row, column]), start + row, column))
+    _, place, other = min(nearest)
+    return place, other

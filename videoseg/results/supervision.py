@@ -81,8 +81,11 @@ def prompts_from_supervision(detections: Detections, frame: int) -> list[Prompt]
     count = len(detections)
     tracked = detections.tracker_id
     ids = list(range(1, count + 1)) if tracked is None else [int(each) for each in tracked]
-    if len(set(ids)) < len(ids):
-        raise ConfigError(f"tracker ids of detections must differ, got {ids}")
+    if len(set(ids)) < len(ids) or any(each < 1 for each in ids):
+        raise ConfigError(
+            f"tracker ids of detections must differ and be at least 1, got {ids}; leave out "
+            "detections without a track, which trackers number -1, or set tracker_id to None"
+        )
     names = detections.data.get("class_name", [""] * count)
     scores = [None] * count if detections.confidence is None else detections.confidence
     masks = [None] * count if detections.mask is None else detections.mask
@@ -92,7 +95,7 @@ def prompts_from_supervision(detections: Detections, frame: int) -> list[Prompt]
             frame,
             box=Box(*(float(value) for value in box)) if mask is None else None,
             mask=None if mask is None else Rle.encode(np.asarray(mask)),
-            label=str(name),
+            label="" if name is None else str(name),
             score=None if score is None else float(score),
         )
         for object_id, box, mask, name, score in zip(

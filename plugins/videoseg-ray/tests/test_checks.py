@@ -5,18 +5,21 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from inspect import signature
 
 import pytest
 from drawn_benchmarks import write_frames
 from videoseg_ray import Actors, segment_videos
+from videoseg_ray import evaluate as evaluate_there
 from videoseg_ray.cli import batch, evaluate
 from videoseg_ray.job import split_groups
 from videoseg_ray.session import ray_session
 
-from videoseg.cli import batch as segment_batch
-from videoseg.cli import evaluate_benchmark
+from videoseg.batch import segment_videos as segment_videos_here
+from videoseg.cli import evaluate_benchmark, segment_batch
 from videoseg.cli.main import main
 from videoseg.errors import ConfigError, MissingDependencyError
+from videoseg.evaluation import evaluate as evaluate_here
 
 
 @pytest.fixture
@@ -124,3 +127,11 @@ def test_an_error_is_one_line(capsys, clips, tmp_path):
     assert "GPUs per actor must be a whole number" in capsys.readouterr().err
     assert main(["ray", "evall"]) == 2
     assert "did you mean 'eval'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("there", "here"), [(evaluate_there, evaluate_here), (segment_videos, segment_videos_here)]
+)
+def test_the_functions_take_the_arguments_of_those_without_ray(there, here):
+    replaced = {"workers", "executor"}
+    assert {*signature(here).parameters} - replaced <= {*signature(there).parameters}

@@ -78,7 +78,7 @@ def test_a_batch_goes_on_and_grows(pipeline, clips, tmp_path):
     records = list(read_records(tmp_path / "out" / "records.jsonl"))
     assert sorted(record.sample for record in records) == ["bear", "broken", "cart", "cart-0"]
     changed = [VideoItem("bear", clips / "bear", "the dog")]
-    with pytest.raises(OutputError, match=r"1 items.*another video, query or seed \(bear\)"):
+    with pytest.raises(OutputError, match=r"1 item in .*another video, query or seed \(bear\)"):
         segment_videos(changed, None, tmp_path / "out", resume=True, **options)
 
 
@@ -120,6 +120,7 @@ def test_the_command_counts_and_exits_by_what_it_did(clips, tmp_path, capsys):
     assert main(command) == 0
     shown = capsys.readouterr()
     assert "2 of 3 done, 1 failed" in shown.out and "broken failed: VideoError" in shown.err
+    assert "0 of 3 items" in shown.err
     assert main([*command, "--resume", "--json", "-q"]) == 0
     assert json.loads(capsys.readouterr().out)["failed"][0]["id"] == "broken"
     lost = tmp_path / "lost"

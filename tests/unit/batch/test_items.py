@@ -49,10 +49,18 @@ def test_each_query_on_each_video_is_an_item(clips):
     assert items[1].query == "the cat"
 
 
-def test_names_that_collide_are_refused(clips):
+def test_videos_that_differ_by_their_suffix_keep_it(clips):
     (clips / "A.mov").touch()
+    (video,) = clips.glob("a.*")
+    ids = [item.id for item in read_items(clips, "the dog")]
+    assert sorted(ids) == sorted(["A.mov", video.name, "clip-9", "clip-10"])
+    assert f"{video.name}-2" in [item.id for item in read_items(clips, ["the dog", "the cat"])]
+
+
+def test_names_that_collide_are_refused(clips):
+    items = [VideoItem(name, next(clips.glob("a.*")), "the dog") for name in ("A", "a")]
     with pytest.raises(ConfigError, match="id 'a' is taken by item 'A'"):
-        read_items(clips, "the dog")
+        read_items(items, None)
 
 
 def test_a_manifest_of_lines_and_one_of_columns_say_the_same(clips, tmp_path):

@@ -166,6 +166,13 @@ def test_a_joined_outline_fills_to_parts_and_holes():
         joined_outline(np.zeros((4, 4), bool))
 
 
+def test_a_large_outline_is_joined_in_pieces_at_the_same_points(monkeypatch):
+    mask = np.random.default_rng(0).random((40, 50)) < 0.4
+    whole = joined_outline(mask)
+    monkeypatch.setattr("videoseg.masks.shape._MOST_PAIRS", 7)
+    assert np.array_equal(joined_outline(mask), whole)
+
+
 # -- labeling tools -----------------------------------------------------------------------------
 
 
@@ -324,9 +331,12 @@ def test_detections_of_supervision_become_prompts(labeled):
     (prompt,) = prompts_from_supervision(boxes, 3)
     assert (prompt.object_id, prompt.frame, prompt.score) == (1, 3, 0.5)
     assert (prompt.box.x1, prompt.box.y2, prompt.mask) == (1.0, 40.0, None)
-    twice = dataclasses.replace(detections, tracker_id=np.array([1, 1, 2]))
-    with pytest.raises(ConfigError, match="must differ"):
-        prompts_from_supervision(twice, 1)
+    for ids in ([1, 1, 2], [1, -1, 2]):
+        wrong = dataclasses.replace(detections, tracker_id=np.array(ids))
+        with pytest.raises(ConfigError, match=r"must differ and be at least 1.*leave out"):
+            prompts_from_supervision(wrong, 1)
+    unnamed = dataclasses.replace(boxes, data={"class_name": np.array([None])})
+    assert prompts_from_supervision(unnamed, 3)[0].label == ""
 
 
 def test_an_rle_of_no_pixel_is_not_an_annotation(labeled, tmp_path):

@@ -36,6 +36,7 @@ from videoseg.results.exports.job import (
     ExportJob,
     choose_frame_names,
     choose_sequence,
+    clean_sequence,
     frame_names_of,
 )
 from videoseg.results.exports.label_tools import export_cvat, export_label_studio
@@ -51,6 +52,7 @@ __all__ = [
     "ExportFormat",
     "check_format",
     "choose_sequence",
+    "clean_sequence",
     "export",
     "frame_names_of",
 ]
@@ -123,7 +125,7 @@ def export(
     """
     check_format(format)
     if frames and format not in ("coco", *_WITH_FRAMES):
-        raise ConfigError(f"{format} has no frames; frames=True is for coco")
+        raise ConfigError(f"{format} has no frames; use frames=True with coco only")
     check_tracks(segmentation)
     needs_frames = frames or format in _WITH_FRAMES
     with ExitStack() as stack:

@@ -8,11 +8,20 @@ from typing import Any
 
 from videoseg.errors import OutputError
 from videoseg.files import write_file
-from videoseg.results.exports.job import ExportJob
+from videoseg.results.exports.job import ExportJob, category_of
+from videoseg.text import show_path
 
 __all__ = ["export_coco", "export_youtube_vis"]
 
 _KEYS = ("images", "annotations", "categories")
+
+# What entries of the file must have to be told apart and extended.
+_FIELDS: dict[str, dict[str, type]] = {
+    "videos": {"id": int, "name": str},
+    "images": {"id": int},
+    "annotations": {"id": int, "image_id": int},
+    "categories": {"id": int, "name": str},
+}
 
 
 def export_coco(job: ExportJob) -> Path:
@@ -24,21 +33,43 @@ def export_coco(job: ExportJob) -> Path:
     ``object_id``, that of the result.
     """
     path = job.root / "annotations" / "instances_default.json"
-    document = job.read_document(path, _KEYS, "a file of COCO instances")
-    document = document or _empty_document()
-    if any(video["name"] == job.sequence for video in document.setdefault("videos", [])):
-        if not job.overwrite:
-            raise OutputError(
-                f"{path} already has the video {job.sequence}; choose another folder or pass "
-                "overwrite=True"
-            )
-        _remove_video(document, job.sequence)
-    _add_video(document, job)
     if job.frames:
+        # So that a file that cannot be extended stops the export before frames are written.
+        _read_instances(path, job)
         with job.folder(job.root / "images" / job.sequence, [".jpg"]) as (stage, tell):
             job.write_frames(stage, tell)
-    write_file(path, json.dumps(document, ensure_ascii=False))
+    with job.sharing(path):
+        document = _read_instances(path, job)
+        _remove_video(document, job.sequence)
+        _add_video(document, job)
+        write_file(path, json.dumps(document, ensure_ascii=False))
     return path
+
+
+def _read_instances(path: Path, job: ExportJob) -> dict[str, Any]:
+    """Return the document, in which the video may be replaced if it is there.
+
+    Raises:
+        OutputError: If it has the video, which is not to be replaced, or is no such document.
+    """
+    document = job.read_document(path, _KEYS, "a file of COCO instances") or _empty_document()
+    document.setdefault("videos", [])
+    for key, fields in _FIELDS.items():
+        if not isinstance(document[key], list) or not all(
+            isinstance(entry, dict)
+            and all(isinstance(entry.get(name), kind) for name, kind in fields.items())
+            for entry in document[key]
+        ):
+            raise OutputError(
+                f"{show_path(path)} is not a file of COCO instances that can be extended: each "
+                f"of its {key} needs {' and '.join(fields)}; choose another folder"
+            )
+    if not job.overwrite and any(each["name"] == job.sequence for each in document["videos"]):
+        raise OutputError(
+            f"{show_path(path)} already has the video {job.sequence}; choose another folder or "
+            "pass overwrite=True"
+        )
+    return document
 
 
 def _empty_document() -> dict[str, Any]:
@@ -74,7 +105,7 @@ def _add_video(document: dict[str, Any], job: ExportJob) -> None:
     )
     categories = {each["name"]: each["id"] for each in document["categories"]}
     for track in job.segmentation.tracks:
-        label = track.label or "object"
+        label = category_of(track)
         if label not in categories:
             categories[label] = _next_id(document["categories"])
             document["categories"].append(
@@ -101,7 +132,7 @@ def _add_video(document: dict[str, Any], job: ExportJob) -> None:
             annotation: dict[str, Any] = {
                 "id": annotation_id,
                 "image_id": first_image + frame,
-                "category_id": categories[track.label or "object"],
+                "category_id": categories[category_of(track)],
                 "segmentation": rle.to_coco(),
                 "bbox": [box.x1, box.y1, box.width, box.height],
                 "area": rle.area,
@@ -130,7 +161,7 @@ def export_youtube_vis(job: ExportJob) -> Path:
     job.check_free(path)
     facts = job.facts
     shape = {"width": facts.size[1], "height": facts.size[0], "length": facts.num_frames}
-    labels = sorted({track.label or "object" for track in job.segmentation.tracks})
+    labels = sorted({category_of(track) for track in job.segmentation.tracks})
     scores = _scores(job)
     annotations = []
     for track in job.segmentation.tracks:
@@ -139,7 +170,7 @@ def export_youtube_vis(job: ExportJob) -> Path:
             {
                 "id": track.object_id,
                 "video_id": 1,
-                "category_id": labels.index(track.label or "object") + 1,
+                "category_id": labels.index(category_of(track)) + 1,
                 "iscrowd": 0,
                 "score": scores.get(track.object_id),
                 **shape,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from videoseg.errors import ConfigError, OutputError, VideoError
-from videoseg.files import read_text, shorten_name, staged_folder
+from videoseg.files import FileLock, make_folder, read_text, shorten_name, staged_folder
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import parse_json, shorten, show_path
 from videoseg.types import Box, MaskTrack, Rle, VideoFacts, VideoSource
 
-__all__ = ["ExportJob", "choose_frame_names", "choose_sequence", "frame_names_of"]
+__all__ = [
+    "ExportJob",
+    "category_of",
+    "choose_frame_names",
+    "choose_sequence",
+    "clean_sequence",
+    "frame_names_of",
+]
 
 # File systems allow 255; the suffix and the name of a temporary file need some.
 _MAX_NAME_BYTES = 200
@@ -25,6 +33,10 @@ _JPEG_QUALITY = 95
 
 # Of the shared document of an export: a few hundred thousand masks.
 _MAX_DOCUMENT_BYTES = 1 << 30
+
+# Others hold the shared document while they read, change and write it: seconds if it is large.
+_WAIT_SECONDS = 120.0
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,33 @@ class ExportJob:
                 f"{show_path(path)} already exists; choose another folder or pass overwrite=True"
             )
 
+    @contextmanager
+    def sharing(self, path: Path) -> Iterator[None]:
+        """Hold the document that the videos of an export share, to read, change and write it.
+
+        Raises:
+            OutputError: If another process does not let go of it, or its folder cannot be made.
+        """
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        end = time.monotonic() + _WAIT_SECONDS
+        try:
+            make_folder(path.parent)
+            while not lock.acquire():
+                if time.monotonic() > end:
+                    raise OutputError(
+                        f"another export is writing to {show_path(path)}; wait for it, or choose "
+                        "another folder"
+                    )
+                time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {show_path(path)}: {error.strerror or error}; choose another folder"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     def read_document(self, path: Path, keys: Sequence[str], what: str) -> dict[str, Any]:
         """Read the document that several videos of an export share.
 
@@ -124,7 +163,10 @@ class ExportJob:
             OutputError: If its frames cannot be read.
         """
         if self.video is None:
-            where = "" if self.facts.path is None else f" ({self.facts.path} cannot be opened)"
+            path = self.facts.path
+            where = "" if path is None else f" ({path} cannot be opened here)"
+            if path is not None and not Path(path).is_absolute():
+                where = f" ({path} cannot be opened from {Path.cwd()}; the run was elsewhere)"
             raise OutputError(
                 f"{purpose} needs the frames of {self.facts.name}{where}; give the video"
             )
@@ -155,11 +197,20 @@ def choose_sequence(video: VideoFacts, sequence: str | None) -> str:
         ConfigError: If the given one cannot be the name of a folder.
     """
     if sequence is None:
-        # The name of a video is untrusted; the folder must not lead out of the root.
-        cleaned = "".join("_" if letter in '/\\:*?"<>|\0' else letter for letter in video.name)
-        return shorten_name(cleaned.strip(". "), _MAX_NAME_BYTES) or "video"
+        return clean_sequence(video.name)
     _check_plain(sequence, f"the sequence {shorten(sequence)} is used as a folder name")
     return sequence
+
+
+def clean_sequence(name: str) -> str:
+    """Return an untrusted name as that of a folder, which does not lead out of the root."""
+    cleaned = "".join("_" if letter in '/\\:*?"<>|\0' else letter for letter in name)
+    return shorten_name(cleaned.strip(". "), _MAX_NAME_BYTES) or "video"
+
+
+def category_of(track: MaskTrack) -> str:
+    """Return the name of an object's category: its label, or ``object`` for one without."""
+    return track.label.strip() or "object"
 
 
 def choose_frame_names(video: VideoFacts, names: Sequence[str] | None) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from videoseg.files import write_file
+from videoseg.errors import OutputError
+from videoseg.files import read_text, write_file
 from videoseg.masks import joined_outline
 from videoseg.results.exports.job import ExportJob
+from videoseg.text import show_path
 from videoseg.types import BoolArray
 
 __all__ = ["encode_brush", "export_cvat", "export_label_studio"]
 
-# CVAT and Label Studio refuse names of labels with characters that XML does not have.
-_UNPRINTABLE = dict.fromkeys(range(32))
+# XML 1.0 has no others, not even escaped; tabs and ends of lines do not belong in a name.
+_NOT_IN_XML = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Widths in bits of the numbers of a run, and of a value, as Label Studio's editor writes them.
 _COUNT_BITS = (3, 4, 8, 16)
@@ -37,7 +41,9 @@ def export_cvat(job: ExportJob) -> Path:
     document = ElementTree.Element("annotations")
     ElementTree.SubElement(document, "version").text = "1.1"
     _add_task(ElementTree.SubElement(document, "meta"), job)
-    for place, track in enumerate(job.segmentation.tracks):
+    # CVAT fails at a track without a shape.
+    tracks = [track for track in job.segmentation.tracks if any(track.areas)]
+    for place, track in enumerate(tracks):
         element = ElementTree.SubElement(
             document, "track", id=str(place), label=_label(track.label), source="automatic"
         )
@@ -61,7 +67,7 @@ def _add_task(meta: ElementTree.Element, job: ExportJob) -> None:
     height, width = job.facts.size
     task = ElementTree.SubElement(meta, "task")
     for key, value in (
-        ("name", job.sequence.translate(_UNPRINTABLE)),
+        ("name", _clean(job.sequence)),
         ("size", job.facts.num_frames),
         ("mode", "interpolation"),
         ("overlap", 0),
@@ -100,7 +106,11 @@ def _runs(mask: BoolArray) -> list[int]:
 
 
 def _label(label: str) -> str:
-    return label.translate(_UNPRINTABLE).strip() or "object"
+    return _clean(label) or "object"
+
+
+def _clean(text: str) -> str:
+    return " ".join(_NOT_IN_XML.sub(" ", text).split())
 
 
 def export_label_studio(job: ExportJob) -> Path:
@@ -108,16 +118,30 @@ def export_label_studio(job: ExportJob) -> Path:
 
     Frames stand in ``images/<sequence>`` and are named as Label Studio's local storage does it,
     with ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` set to the folder of the export.
-    ``labeling.xml`` is the configuration of a project for them, with the labels of this video.
+    ``labeling.xml`` is the configuration of a project for them, with the labels of all videos.
     """
     path = job.root / f"{job.sequence}.json"
     job.check_free(path)
     job.require_video("Label Studio")
+    labeling = job.root / "labeling.xml"
+    # Read before writing, so that another file of this name stops the export at once.
+    _read_labeling(labeling)
     with job.folder(job.root / "images" / job.sequence, [".jpg"]) as (stage, tell):
         job.write_frames(stage, tell)
-    write_file(path, json.dumps(list(_tasks(job)), ensure_ascii=False))
-    write_file(job.root / "labeling.xml", _labeling(job))
+    with job.sharing(labeling):
+        names = {_label(track.label) for track in job.segmentation.tracks} or {"object"}
+        write_file(labeling, _add_labels(_read_labeling(labeling), sorted(names)))
+    write_file(path, _list_tasks(job))
     return path
+
+
+def _list_tasks(job: ExportJob) -> Iterator[str]:
+    """Yield the parts of the file of tasks, so that one task is in memory at a time."""
+    before = "["
+    for task in _tasks(job):
+        yield before + json.dumps(task, ensure_ascii=False)
+        before = ",\n"
+    yield "]\n"
 
 
 def _tasks(job: ExportJob) -> Iterator[dict[str, Any]]:
@@ -149,12 +173,36 @@ def _tasks(job: ExportJob) -> Iterator[dict[str, Any]]:
         yield {"data": data, "predictions": predictions}
 
 
-def _labeling(job: ExportJob) -> str:
-    view = ElementTree.Element("View")
-    ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true")
-    labels = ElementTree.SubElement(view, "BrushLabels", name="masks", toName="image")
-    for name in sorted({_label(track.label) for track in job.segmentation.tracks} or {"object"}):
-        ElementTree.SubElement(labels, "Label", value=name)
+def _read_labeling(path: Path) -> ElementTree.Element:
+    """Return the configuration that other videos have written, or a new one without labels.
+
+    Raises:
+        OutputError: If there is another file.
+    """
+    if not os.path.lexists(path):
+        view = ElementTree.Element("View")
+        ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true")
+        ElementTree.SubElement(view, "BrushLabels", name="masks", toName="image")
+        return view
+    try:
+        view = ElementTree.fromstring(read_text(path))
+    except (OSError, ValueError, ElementTree.ParseError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"cannot read {show_path(path)}: {reason}; choose another folder"
+        ) from error
+    if view.find("BrushLabels") is None:
+        raise OutputError(f"{show_path(path)} has no BrushLabels; choose another folder")
+    return view
+
+
+def _add_labels(view: ElementTree.Element, names: list[str]) -> str:
+    labels = view.find("BrushLabels")
+    assert labels is not None
+    known = {label.get("value") for label in labels.iterfind("Label")}
+    for name in names:
+        if name not in known:
+            ElementTree.SubElement(labels, "Label", value=name)
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode")
 

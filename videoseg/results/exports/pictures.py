@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from videoseg.errors import ConfigError
+from videoseg.errors import ConfigError, OutputError
 from videoseg.files import write_file
 from videoseg.masks import index_map
-from videoseg.results.exports.job import ExportJob
+from videoseg.results.exports.job import ExportJob, category_of
 from videoseg.results.mask_files import index_png, write_mask
+from videoseg.text import show_path
 
 __all__ = ["export_davis", "export_png", "export_youtube_vos"]
 
@@ -49,20 +51,29 @@ def export_youtube_vos(job: ExportJob) -> Path:
     """Write the pictures of ``davis``, and the ``meta.json`` that lists objects and frames."""
     path = job.root / "meta.json"
     # Read before writing, so that an invalid meta.json stops the export at once.
+    _read_meta(path, job)
+    folder = export_davis(job)
+    with job.sharing(path):
+        meta = _read_meta(path, job)
+        meta["videos"][job.sequence] = {
+            "objects": {
+                str(track.object_id): {
+                    "category": category_of(track),
+                    "frames": [job.frame_names[frame] for frame in track.visible_frames],
+                }
+                for track in job.segmentation.tracks
+            }
+        }
+        write_file(path, json.dumps(meta, ensure_ascii=False, indent=1))
+    return folder
+
+
+def _read_meta(path: Path, job: ExportJob) -> dict[str, Any]:
     what = "a meta.json of YouTube-VOS (a mapping with 'videos')"
     meta = job.read_document(path, ["videos"], what) or {"videos": {}}
-    folder = export_davis(job)
-    meta["videos"][job.sequence] = {
-        "objects": {
-            str(track.object_id): {
-                "category": track.label or "object",
-                "frames": [job.frame_names[frame] for frame in track.visible_frames],
-            }
-            for track in job.segmentation.tracks
-        }
-    }
-    write_file(path, json.dumps(meta, ensure_ascii=False, indent=1))
-    return folder
+    if not isinstance(meta["videos"], dict):
+        raise OutputError(f"{show_path(path)} is not {what}; choose another folder")
+    return meta
 
 
 def _check_ids(job: ExportJob) -> None:

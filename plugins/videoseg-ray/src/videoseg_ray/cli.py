@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from videoseg.cli import VideosegCommand, VideosegGroup, evaluate_benchmark
-from videoseg.cli import batch as segment_batch
+from videoseg.cli import VideosegCommand, VideosegGroup, evaluate_benchmark, segment_batch
 
 __all__ = ["batch", "evaluate", "ray"]
 

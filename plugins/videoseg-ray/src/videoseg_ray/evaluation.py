@@ -37,6 +37,7 @@ def evaluate(
     command: str = "",
     root: str | Path = "",
     submission: SubmissionFormat | None = None,
+    always_submit: bool = False,
 ) -> EvaluationReport:
     """Run a pipeline over a split on a pool of actors, score it and write a report.
 
@@ -63,6 +64,7 @@ def evaluate(
         command: The command line, for the report.
         root: The folder of the benchmark, for the report.
         submission: The format of the benchmark's server.
+        always_submit: Whether the zip is written also if the ground truth is public.
 
     Raises:
         OutputError: If the folder holds another run, or cannot be written.
@@ -90,4 +92,5 @@ def evaluate(
             command=command,
             root=root,
             submission=submission,
+            always_submit=always_submit,
         )

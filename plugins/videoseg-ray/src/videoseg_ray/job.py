@@ -196,7 +196,7 @@ def _death(count: int) -> RecordedError:
     times = "once" if count == 1 else f"{count} times"
     return RecordedError(
         "WorkerDied",
-        f"the actor that worked on this sample died {times}; if memory ran out, run fewer actors "
+        f"its actor died {times}; if memory ran out, run fewer actors "
         "on a machine by giving each more CPUs or GPUs",
     )
 

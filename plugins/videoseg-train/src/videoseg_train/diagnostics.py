@@ -26,7 +26,7 @@ class RolloutFacts:
         reward: The whole reward.
         parts: Its terms and factors.
         shows: Whether the truth shows on a frame that was shown; None if it shows on none of the
-            video, or nothing was shown.
+            video, or there was no episode.
     """
 
     sample: str

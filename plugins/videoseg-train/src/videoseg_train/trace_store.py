@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 from videoseg.errors import OutputError
 from videoseg.text import show_path
 
-__all__ = ["Made", "Outcome", "TraceStore", "writing"]
+__all__ = ["Made", "Outcome", "TraceStore", "list_items", "list_masks", "writing"]
 
 Made: TypeAlias = Mapping[str, Any]
 """What became of a sample: ``dropped`` and ``kind`` (why, and in which group of reasons),
@@ -113,6 +114,41 @@ class TraceStore:
             file.flush()
             os.fsync(file.fileno())
         return start
+
+
+def list_masks(
+    store: TraceStore, samples: Sequence[str], numbers: dict[bytes, int], ids: list[list[int]]
+) -> Iterator[str]:
+    """Yield the parts of the file of masks, each object once.
+
+    Args:
+        store: What became of the samples.
+        samples: Those that have a trace.
+        numbers: Gets the number of each object, by a digest of its masks.
+        ids: Gets the numbers of each sample's objects.
+    """
+    yield "{"
+    for sample in samples:
+        ids.append([])
+        for track in store.read(sample)["masks"]:
+            text = json.dumps(track)
+            digest = hashlib.sha256(text.encode()).digest()
+            if digest not in numbers:
+                yield f'{", " if numbers else ""}"{len(numbers)}": {text}'
+                numbers[digest] = len(numbers)
+            ids[-1].append(numbers[digest])
+    yield "}"
+
+
+def list_items(
+    store: TraceStore, samples: Sequence[str], ids: Sequence[Sequence[int]]
+) -> Iterator[str]:
+    """Yield the parts of the file of traces."""
+    yield "["
+    for number, sample in enumerate(samples):
+        item = {**store.read(sample)["item"], "anno_id": ids[number]}
+        yield f"{', ' if number else ''}{json.dumps(item)}"
+    yield "]"
 
 
 @contextmanager

@@ -56,7 +56,7 @@ from videoseg_train.samples import TrainingSample
 from videoseg_train.teacher import TeacherChat
 from videoseg_train.thoughts import Fault, UnusableThoughtError, WritingTeacher
 from videoseg_train.trace_report import write_trace_report
-from videoseg_train.trace_store import Made, TraceStore, writing
+from videoseg_train.trace_store import Made, TraceStore, list_items, list_masks, writing
 
 __all__ = ["TraceProgress", "TraceReport", "build_traces"]
 
@@ -461,46 +461,11 @@ def _write_files(folder: Path, store: TraceStore, samples: Sequence[str]) -> Tra
     numbers: dict[bytes, int] = {}
     ids: list[list[int]] = []
     # The masks first: a reader of the items must find all of theirs.
-    write_file(folder / "masks.json", _list_masks(store, kept, numbers, ids))
-    write_file(folder / "traces.json", _list_items(store, kept, ids))
+    write_file(folder / "masks.json", list_masks(store, kept, numbers, ids))
+    write_file(folder / "traces.json", list_items(store, kept, ids))
     outcomes = {sample: store.outcomes[sample] for sample in samples}
     dropped = {sample: one.dropped for sample, one in outcomes.items() if one.dropped}
     rewritten = sum(one.rewritten for one in outcomes.values())
     kinds = Counter(one.kind for one in outcomes.values() if one.dropped)
     page = write_trace_report(folder, outcomes, store.read)
     return TraceReport(folder, len(kept), dropped, rewritten, dict(kinds.most_common()), page)
-
-
-def _list_masks(
-    store: TraceStore, samples: Sequence[str], numbers: dict[bytes, int], ids: list[list[int]]
-) -> Iterator[str]:
-    """Yield the parts of the file of masks, each object once.
-
-    Args:
-        store: What became of the samples.
-        samples: Those that have a trace.
-        numbers: Gets the number of each object, by a digest of its masks.
-        ids: Gets the numbers of each sample's objects.
-    """
-    yield "{"
-    for sample in samples:
-        ids.append([])
-        for track in store.read(sample)["masks"]:
-            text = json.dumps(track)
-            digest = hashlib.sha256(text.encode()).digest()
-            if digest not in numbers:
-                yield f'{", " if numbers else ""}"{len(numbers)}": {text}'
-                numbers[digest] = len(numbers)
-            ids[-1].append(numbers[digest])
-    yield "}"
-
-
-def _list_items(
-    store: TraceStore, samples: Sequence[str], ids: Sequence[Sequence[int]]
-) -> Iterator[str]:
-    """Yield the parts of the file of traces."""
-    yield "["
-    for number, sample in enumerate(samples):
-        item = {**store.read(sample)["item"], "anno_id": ids[number]}
-        yield f"{', ' if number else ''}{json.dumps(item)}"
-    yield "]"
