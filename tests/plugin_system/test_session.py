@@ -118,6 +118,9 @@ def test_the_packages_that_messages_name_have_these_components() -> None:
             # Not every environment has every plug-in, but one that is there must have the name.
             if package in registered.values():
                 assert registered[(kind, name)] == package
+    ours = {package for packages in PACKAGES.values() for package in packages.values()}
+    named = {(kind, name) for kind, packages in PACKAGES.items() for name in packages}
+    assert {key for key, package in registered.items() if package in ours} <= named
 
 
 def test_a_list_of_plugins_to_load_is_mentioned_where_something_is_missing(

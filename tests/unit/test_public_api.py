@@ -167,7 +167,9 @@ print(json.dumps({"n": imported, "changed": [k for k in before if before[k] != a
 def test_no_name_that_is_loaded_late_is_that_of_a_module(stub: Path) -> None:
     """Importing the module would put it in the place of the name."""
     modules = {path.stem for path in stub.parent.iterdir()} - {"__init__"}
-    names = re.findall(r"^from \.[\w.]+ import \w+ as (\w+)$", stub.read_text("utf-8"), re.MULTILINE)
+    names = re.findall(
+        r"^from \.[\w.]+ import \w+ as (\w+)$", stub.read_text("utf-8"), re.MULTILINE
+    )
     assert names
     assert not modules & set(names)
 
