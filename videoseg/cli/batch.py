@@ -78,7 +78,7 @@ def batch(
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    with pipe, EvaluationProgress(quiet=quiet) as progress:
+    with pipe, EvaluationProgress(items="items", quiet=quiet) as progress:
         try:
             outcome = segment_videos(
                 source,

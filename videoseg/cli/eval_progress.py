@@ -22,6 +22,7 @@ class EvaluationProgress(ProgressObserver):
 
     Args:
         stream: Where to write; standard error by default.
+        items: What is counted, in the plural.
         quiet: Show nothing but failures.
         max_failures: How many failures to show as they happen, by default all. The number of
             the others is shown at the end, unless this is 0.
@@ -32,11 +33,13 @@ class EvaluationProgress(ProgressObserver):
         self,
         stream: TextIO | None = None,
         *,
+        items: str = "samples",
         quiet: bool = False,
         max_failures: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(stream, clock=clock)
+        self._items = items
         self._quiet = quiet
         self._max_failures = max_failures
         self._num_failures = 0
@@ -54,7 +57,7 @@ class EvaluationProgress(ProgressObserver):
                 display.write(f"{record.sample} failed: {error}")
         if self._quiet:
             return
-        text = _describe(progress)
+        text = _describe(progress, self._items)
         if not display.is_live and progress.done in (0, progress.total):
             display.write(text)
         else:
@@ -69,8 +72,8 @@ class EvaluationProgress(ProgressObserver):
         super().close()
 
 
-def _describe(progress: Progress) -> str:
-    text = f"{progress.done} of {progress.total} samples"
+def _describe(progress: Progress, items: str) -> str:
+    text = f"{progress.done} of {progress.total} {items}"
     if progress.failed:
         text += f", {progress.failed} failed"
     if progress.seconds_left is not None and progress.done < progress.total:

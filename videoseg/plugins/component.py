@@ -19,6 +19,7 @@ __all__ = [
     "Component",
     "Kind",
     "RegisteredComponent",
+    "components_in",
     "describe_source",
     "describe_unknown",
     "is_kebab_name",
@@ -386,6 +387,26 @@ class RegisteredComponent:
         if not missing:
             return ""
         return f"pip install {self.component.install or ' '.join(missing)}"
+
+
+def components_in(options: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Return kind, name and options of each component that is given as an option.
+
+    Such an option is named as a kind, and holds a name, or a mapping with name and options.
+    """
+    found: list[tuple[str, str, Mapping[str, Any]]] = []
+    for kind, value in options.items():
+        name: object
+        given: object
+        if isinstance(value, str):
+            name, given = value, {}
+        elif isinstance(value, Mapping):
+            name, given = value.get("name"), value.get("options") or {}
+        else:
+            name, given = getattr(value, "name", None), getattr(value, "options", None)
+        if kind in KINDS and isinstance(name, str) and isinstance(given, Mapping):
+            found.append((kind, name, given))
+    return found
 
 
 def describe_unknown(

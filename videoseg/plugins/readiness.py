@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from videoseg.errors import VideosegError
-from videoseg.plugins.component import RegisteredComponent
+from videoseg.plugins.component import RegisteredComponent, components_in
 from videoseg.text import format_bytes
 from videoseg.weights.published import PublishedWeights, download_command
 
@@ -128,13 +128,26 @@ def judge_component(
     missing = entry.missing_modules
     commands = [entry.remedy] if missing else []
     if lacking:
-        commands.append(
-            download_command(component.kind, component.name, **plain_options(options or {}))
-        )
+        commands += _downloads(registry, component.kind, component.name, options or {})
     state: State = "missing" if missing else "needs download" if lacking else "usable"
     # What is random has no source.
     random = [one.name for one in weights if not one.source]
     return Readiness(state, missing, lacking, " && ".join(commands), "; ".join(random))
+
+
+def _downloads(registry: Registry, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the commands that download what a component needs, and what those in its options do.
+
+    Each component has a command of its own, since a component cannot be written as an option of
+    the command line together with its options.
+    """
+    component = registry.find(kind, name).component
+    commands = []
+    if any(one.problem() for one in component.published_weights(options)):
+        commands.append(download_command(kind, name, **plain_options(options)))
+    for inner in components_in(options):
+        commands += _downloads(registry, *inner)
+    return list(dict.fromkeys(commands))
 
 
 def find_weights(

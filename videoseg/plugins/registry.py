@@ -24,6 +24,7 @@ from videoseg.plugins.component import (
     KINDS,
     Component,
     RegisteredComponent,
+    components_in,
     describe_source,
     describe_unknown,
     is_target,
@@ -270,9 +271,8 @@ class Registry:
         """
         options = options or {}
         found = [*self.find(kind, name).component.published_weights(options)]
-        for inner, value in options.items():
-            if inner in KINDS and (used := _used(value)) is not None:
-                found += self.weights(inner, *used)
+        for inner in components_in(options):
+            found += self.weights(*inner)
         return tuple(dict.fromkeys(found))
 
     def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
@@ -401,17 +401,6 @@ class Registry:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
-
-
-def _used(value: object) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the name and the options of a component that is given as an option."""
-    if isinstance(value, str):
-        return value, {}
-    if isinstance(value, Mapping):
-        name, options = value.get("name"), value.get("options") or {}
-    else:
-        name, options = getattr(value, "name", None), getattr(value, "options", None)
-    return (name, options) if isinstance(name, str) and isinstance(options, Mapping) else None
 
 
 def _describe_conflict(entries: Sequence[RegisteredComponent | RegisteredCommand]) -> str:
