@@ -64,6 +64,7 @@ def make_warnings(
     measured: MeasuredSurvey,
     *,
     unseen_in: Window | None = None,
+    with_names: bool = False,
 ) -> tuple[str, ...]:
     """Return what the user should know about an answer, and what to do.
 
@@ -73,11 +74,12 @@ def make_warnings(
         measured: What was seen.
         unseen_in: The range that was asked about, if only a part of it was seen and the rest
             could change the answer.
+        with_names: Whether a detector judges nouns.
     """
     warnings = []
     if plan.truncated:
         warnings.append(f"the query is too long; only its first {MAX_WORDS} words were read")
-    if problem := explain_unjudged(plan, found=bool(resolution.choices)):
+    if problem := explain_unjudged(plan, found=bool(resolution.choices), with_names=with_names):
         warnings.append(problem)
     if resolution.choices and not resolution.enough:
         warnings.append(

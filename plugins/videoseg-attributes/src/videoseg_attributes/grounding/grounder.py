@@ -22,7 +22,13 @@ from videoseg_attributes.grounding.explanation import (
     make_warnings,
     select_texts,
 )
-from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
+from videoseg_attributes.grounding.language import (
+    EventIs,
+    KnownNouns,
+    NounPhrase,
+    QueryPlan,
+    parse_query,
+)
 from videoseg_attributes.grounding.main_object import measure_mainness
 from videoseg_attributes.grounding.measured_survey import (
     MeasuredSurvey,
@@ -37,6 +43,9 @@ from videoseg_attributes.grounding.relations import Contacts
 from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 
 __all__ = ["AttributesGrounder"]
+
+_NOT_FOUND = "the detector did not find it"
+"""Why a noun is not judged where a detector judges nouns."""
 
 _LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
 
@@ -119,7 +128,8 @@ class AttributesGrounder:
             self._finder.close()
 
     def _step_without_names(self, episode: Episode) -> Move:
-        plan = parse_query(episode.query)
+        nouns = None if self._finder is None else KnownNouns(why_unknown=_NOT_FOUND)
+        plan = parse_query(episode.query, nouns)
         window = episode.selection.window
         first_turn = episode.turn == 0
         if first_turn and len(window) > _LONG_WINDOW and not episode.must_answer:
@@ -215,7 +225,7 @@ class AttributesGrounder:
         if not resolution.choices:
             return self._answer_nothing(episode, plan, overview, resolution)
         partly = plan.needs_whole_video and _saw_partly(episode, overview)
-        warnings = make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly))
+        warnings = self._warnings(plan, resolution, overview, _span(episode, partly))
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
@@ -298,10 +308,22 @@ class AttributesGrounder:
                 linguistic=linguistic,
             ),
             confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
-            warnings=make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly)),
+            warnings=self._warnings(plan, resolution, overview, _span(episode, partly)),
             status="absent" if is_contradicted else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,
+        )
+
+    def _warnings(
+        self,
+        plan: QueryPlan,
+        resolution: Resolution,
+        overview: MeasuredSurvey,
+        unseen_in: Window | None,
+    ) -> tuple[str, ...]:
+        with_names = self._finder is not None
+        return make_warnings(
+            plan, resolution, overview, unseen_in=unseen_in, with_names=with_names
         )
 
     def _measure(self, episode: Episode, window: Window) -> MeasuredSurvey:
