@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import videoseg as vs
 from videoseg.errors import ComponentNotFoundError, PluginConflictError, PluginLoadError
 from videoseg.plugins import Option
-from videoseg.plugins.component import PACKAGES
+from videoseg.plugins.component import NEEDED_PACKAGES, PACKAGES
 
 
 class FirstFrame:
@@ -88,7 +91,8 @@ def test_a_component_of_a_package_that_is_missing_says_what_to_install(
         "videoseg-benchmarks",
         "videoseg-synthetic",
     }
-    place = "-r plugins/default.txt" if is_default else f"-e plugins/{package}"
+    folders = [f"-e plugins/{one}" for one in (*NEEDED_PACKAGES.get(package, ()), package)]
+    place = "-r plugins/default.txt" if is_default else " ".join(folders)
     assert str(caught.value) == (
         f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}, or in "
         f"a checkout of the repository pip install {place}"
@@ -118,6 +122,30 @@ def test_the_packages_that_messages_name_have_these_components() -> None:
             # Not every environment has every plug-in, but one that is there must have the name.
             if package in registered.values():
                 assert registered[(kind, name)] == package
+    ours = {package for packages in PACKAGES.values() for package in packages.values()}
+    named = {(kind, name) for kind, packages in PACKAGES.items() for name in packages}
+    assert {key for key, package in registered.items() if package in ours} <= named
+
+
+def test_the_packages_that_messages_install_come_with_those_that_they_need() -> None:
+    folder = Path(__file__).parents[2] / "plugins"
+    packages = {package for kind in PACKAGES.values() for package in kind.values()}
+    assert packages >= NEEDED_PACKAGES.keys()
+    for package in packages:
+        text = (folder / package / "pyproject.toml").read_text("utf-8")
+        needed: set[str] = set()
+        for name, extra in _of_this_project(text, "dependencies"):
+            needed.add(name)
+            if extra:
+                inner = (folder / name / "pyproject.toml").read_text("utf-8")
+                needed |= {name for name, _ in _of_this_project(inner, extra)}
+        assert needed == set(NEEDED_PACKAGES.get(package, ())), package
+
+
+def _of_this_project(pyproject: str, field: str) -> list[tuple[str, str]]:
+    """Return the packages of this project in a list of requirements, each with its extra."""
+    listed = re.search(rf"^{field} = \[(.*?)\]$", pyproject, re.DOTALL | re.MULTILINE)
+    return re.findall(r'"(videoseg-\w+)(?:\[(\w+)\])?>', listed[1] if listed else "")
 
 
 def test_a_list_of_plugins_to_load_is_mentioned_where_something_is_missing(

@@ -43,7 +43,7 @@ __all__ = ["download"]
     videoseg download mine.yaml --to /media/stick
     """,
 )
-@click.argument("what", nargs=-1, required=True, metavar="PIPELINE | KIND NAME")
+@click.argument("what", nargs=-1, required=True, metavar="PIPELINE | [KIND] NAME")
 @click.option(
     "-O",
     "--option",
@@ -75,13 +75,14 @@ def download(
 ) -> None:
     """Download the weights that a pipeline or a component needs and that are not here.
 
-    PIPELINE is a pipeline's name or a YAML file; KIND and NAME are a component that
-    `videoseg plugins` lists. Says first what is fetched, from where, how large it is and under
-    which license, and asks on a terminal. Half downloads are resumed, and files are compared with
-    their SHA-256 where it is known.
+    PIPELINE is a pipeline's name or a YAML file; NAME is a component that `videoseg plugins`
+    lists, with its KIND where several have that name. Says first what is fetched, from where,
+    how large it is and under which license, and asks on a terminal. Half downloads are resumed,
+    and files are compared with their SHA-256 where it is known.
     """
     from videoseg.weights import plan_downloads
 
+    what = _with_kind(what)
     label, needed = _needed(what, options)
     # The caches are known to the libraries; a folder is shown as it was given.
     with working("checking what is here", quiet=quiet or as_json):
@@ -102,6 +103,18 @@ def download(
     if not plans and (said := _missing_files(what, options)):
         # A file or folder of the user's own, which nobody can fetch.
         raise MissingWeightsError(said)
+
+
+def _with_kind(what: tuple[str, ...]) -> tuple[str, ...]:
+    """Add the kind of a component that is given by its name alone, if no pipeline has it."""
+    from videoseg.plugins import default_registry
+
+    registry = default_registry()
+    if len(what) != 1 or what[0] in registry.names("pipeline"):
+        return what
+    components = [entry.component for entry in registry.components()]
+    kinds = {one.kind for one in components if one.name == what[0]}
+    return (*kinds, *what) if len(kinds) == 1 else what
 
 
 def _needed(

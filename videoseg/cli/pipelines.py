@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["config", "pipelines"]
 
+_STAGE_INDENT = 2
+_STAGE_TEXT = 13
+"""Where an explanation has the names of stages, and what it says about them."""
+
 
 @click.group("pipelines", cls=VideosegGroup, invoke_without_command=True)
 @json_option
@@ -216,6 +220,8 @@ def _print_explanation(explanation: Explanation, *, as_json: bool) -> None:
         is_problem = line.lstrip().startswith(("problem:", "state"))
         is_problem = is_problem and not line.endswith(" usable")
         indent = len(line) - len(line.lstrip())
+        if indent == _STAGE_INDENT and not line.lstrip().startswith("problem:"):
+            indent = _STAGE_TEXT
         # Align wrapped lines below their first, so that the stages stand out.
         label, text = line[2:indent], line[indent:]
         if indent < 2:

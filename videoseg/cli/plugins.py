@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,11 @@ import click
 
 from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.terminal import json_option, open_console, print_row, write_json
-from videoseg.plugins import Readiness, WeightsState
+from videoseg.errors import ComponentNotFoundError
+from videoseg.plugins import KINDS, Readiness, WeightsState
+from videoseg.plugins.component import describe_source
 from videoseg.plugins.options import list_options
+from videoseg.text import shorten
 from videoseg.types import PropagatorCapabilities
 
 if TYPE_CHECKING:
@@ -54,22 +58,29 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
     "show",
     cls=VideosegCommand,
     examples="""
-    videoseg plugins show sampler uniform
-    videoseg plugins show propagator flow --json
+    videoseg plugins show uniform
+    videoseg plugins show propagator sam2
+    videoseg plugins show flow --json
     """,
 )
-@click.argument("kind")
-@click.argument("name")
+@click.argument("what", nargs=-1, required=True, metavar="[KIND] NAME")
 @json_option
-def show(kind: str, name: str, *, as_json: bool) -> None:
+def show(what: tuple[str, ...], *, as_json: bool) -> None:
     """Show one component: its options and capabilities.
 
-    KIND is sampler, grounder, segmenter, propagator, detector, chat, reader, reward, benchmark
-    or pipeline; NAME is a name that `videoseg plugins` lists.
+    NAME is a name that `videoseg plugins` lists. KIND is needed where several components have
+    that name: sampler, grounder, segmenter, propagator, detector, chat, reader, reward,
+    benchmark or pipeline.
     """
     from videoseg.plugins import default_registry
 
+    if len(what) > 2:
+        raise click.UsageError(
+            "give the name of one component, or its kind and name", click.get_current_context()
+        )
     registry = default_registry()
+    name = what[-1]
+    kind = what[0] if len(what) == 2 else _kind_of(registry, name)
     entry = registry.find(kind, name)
     document = _component(registry, entry, conflicting=False)
     if not entry.missing_modules and kind != "pipeline":
@@ -86,6 +97,31 @@ def show(kind: str, name: str, *, as_json: bool) -> None:
         write_json(document)
     else:
         _print_component(open_console(), document)
+
+
+def _kind_of(registry: Registry, name: str) -> str:
+    """Return the kind of the only component of this name."""
+    components = [entry.component for entry in registry.components()]
+    kinds = list(dict.fromkeys(one.kind for one in components if one.name == name))
+    if len(kinds) == 1:
+        return kinds[0]
+    if kinds:
+        commands = " or ".join(f"videoseg plugins show {kind} {name}" for kind in kinds)
+        raise click.UsageError(
+            f"several components are called {name!r}; say which: {commands}",
+            click.get_current_context(),
+        )
+    if name in KINDS:
+        names = ", ".join(registry.names(name)) or "none is installed"
+        raise click.UsageError(
+            f"give the name of the {name} as well: {names}", click.get_current_context()
+        )
+    if sources := [text for kind in KINDS if (text := describe_source(kind, name))]:
+        raise ComponentNotFoundError("; ".join(sources))
+    text = f"there is no component {shorten(name)}; "
+    if close := difflib.get_close_matches(name, [one.name for one in components], n=1):
+        text += f"did you mean {close[0]!r}? "
+    raise ComponentNotFoundError(f"{text}`videoseg plugins` lists what is installed")
 
 
 def _component(

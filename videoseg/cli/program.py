@@ -138,9 +138,10 @@ def videoseg() -> None:
     """Ask a video a question and get masks back, with the reasons.
 
     \b
-    videoseg run dog.mp4 "the moving dog"  ask about a video
-    videoseg demo                          try it on a synthetic clip
-    videoseg run --help                    choose other stages and models
+    videoseg demo                                     try it on a drawn clip
+    videoseg run clip.mp4 "the red one"               ask about a video
+    videoseg run clip.mp4 "the dog" --pipeline names  nouns, with a detector
+    videoseg run --help                               other stages and models
     """  # noqa: D301 - click reads the backspace itself as "keep these lines"
 
 

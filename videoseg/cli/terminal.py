@@ -123,8 +123,9 @@ def print_row(
     lines = [
         piece
         for line in text.splitlines() or [""]
-        # Do not break the names of files and options at hyphens.
-        for piece in textwrap.wrap(line, room, break_on_hyphens=False) or [""]
+        # Names of files and options, and addresses, stay whole, so that they can be copied.
+        for piece in textwrap.wrap(line, room, break_on_hyphens=False, break_long_words=False)
+        or [""]
     ]
     for number, line in enumerate(lines):
         blank = " " * (indent + len(left))

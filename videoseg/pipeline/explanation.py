@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from videoseg.errors import VideosegError
@@ -43,7 +44,7 @@ class StageExplanation:
     @property
     def call(self) -> str:
         """The component with its options, such as ``uniform(num_frames=8)``."""
-        options = ", ".join(f"{key}={value!r}" for key, value in self.options.items())
+        options = ", ".join(f"{key}={_shown(value)}" for key, value in self.options.items())
         return f"{self.name}({options})" if options else self.name
 
 
@@ -186,3 +187,12 @@ def _with_missing_files(
         return readiness
     problem = "; ".join(filter(None, [readiness.problem, *others]))
     return replace(readiness, state="missing", problem=problem)
+
+
+def _shown(value: object) -> str:
+    """Return an option; a component in it as a call, such as ``yolox(min_score=0.1)``."""
+    if isinstance(value, Mapping) and "name" in value and value.keys() <= {"name", "options"}:
+        given = (value.get("options") or {}).items()
+        options = ", ".join(f"{key}={_shown(inner)}" for key, inner in given)
+        return f"{value['name']}({options})" if options else str(value["name"])
+    return repr(value)

@@ -83,7 +83,11 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
                 "grefcoco",
                 "groundmore",
                 "long-rvos",
+                "lvos-v1",
+                "lvos-v2",
                 "mevis",
+                "mose",
+                "mosev2",
                 "reasonseg",
                 "reasonvos",
                 "ref-davis17",
@@ -93,6 +97,10 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
                 "refcoco-plus",
                 "refcocog",
                 "revos",
+                "sa-v",
+                "vost",
+                "youtube-vos-2018",
+                "youtube-vos-2019",
             ),
             "videoseg-benchmarks",
         ),
@@ -142,6 +150,14 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """The packages of this project that bring a component or a command, by kind and name."""
+
+NEEDED_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "videoseg-o3": ("videoseg-r1",),
+    "videoseg-tiny": ("videoseg-attributes", "videoseg-o3", "videoseg-r1", "videoseg-vlm"),
+    "videoseg-tracks": ("videoseg-attributes", "videoseg-detectors", "videoseg-r1"),
+    "videoseg-train": ("videoseg-o3", "videoseg-r1", "videoseg-sam2", "videoseg-vlm"),
+}
+"""The packages of this project that others need: pip finds them in a checkout only if told."""
 
 _DEFAULT_PACKAGES = frozenset({"videoseg-attributes", "videoseg-benchmarks", "videoseg-synthetic"})
 
@@ -483,8 +499,8 @@ def describe_source(kind: str, name: str) -> str:
     package = PACKAGES.get(kind, {}).get(name)
     if package is None:
         return ""
-    folder = f"-e plugins/{package}"
-    place = "-r plugins/default.txt" if package in _DEFAULT_PACKAGES else folder
+    folders = [f"-e plugins/{one}" for one in (*NEEDED_PACKAGES.get(package, ()), package)]
+    place = "-r plugins/default.txt" if package in _DEFAULT_PACKAGES else " ".join(folders)
     return (
         f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}, or in "
         f"a checkout of the repository pip install {place}"

@@ -116,7 +116,7 @@ def load_result(directory: str | Path) -> Segmentation:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(
             f"{show_path(target)} holds no videoseg result ({_RESULT} is missing); give a "
-            "folder that result.save() has written"
+            "folder that result.save() or `videoseg run` has written"
         ) from error
     except OSError as error:
         raise OutputError(
@@ -213,7 +213,7 @@ def _parse_document(text: str, path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise OutputError(
             f"{show_path(path)} was not written by videoseg (no format {_FORMAT!r}); give a "
-            "folder that result.save() has written"
+            "folder that result.save() or `videoseg run` has written"
         )
     version = data.get("schema_version")
     if type(version) is not int or version < 1:

@@ -211,6 +211,8 @@ def test_a_new_model_is_made_of_a_language_model_and_sam2(
     other = new_seg_model(plain, sam2_file, num_vectors=2, device="cpu", seed=4)
     assert not torch.equal(other.projector[0].weight, model.projector[0].weight)
     same(model, load(save_seg_model(model, tmp_path / "saved")))
+    # What is published does not name the folder that it was made from.
+    assert str(tmp_path.parent) not in (tmp_path / "saved" / "config.json").read_text("utf-8")
 
 
 def test_tied_embeddings_are_untied_in_a_new_model(sam2_file: Path, tmp_path: Path) -> None:

@@ -134,6 +134,21 @@ def test_components_that_are_options_count(run, inner):
     assert "weights.bin, 7.0 kB" in out
 
 
+def test_a_component_needs_no_kind_where_nothing_else_has_its_name(run):
+    assert "sampler outer needs no published weights" in run("outer")[0]
+    assert "pipeline needy needs:" in run("needy", "--dry-run")[0]
+
+
+def test_what_lacks_in_an_option_is_fetched_by_a_command_of_its_own(run):
+    detector = {"name": "needy", "options": {"model": "large"}}
+    pipe = vs.Pipeline.from_name("attributes").replace(sampler=vs.use("outer", detector=detector))
+    remedy = pipe.readiness().remedy
+    assert remedy == "videoseg download detector needy -O model=large"
+    assert "weights.bin, 7.0 kB" in run(*remedy.split()[2:], "--dry-run")[0]
+    pipe = pipe.replace(sampler=vs.use("needy", detector=detector))
+    assert pipe.readiness().remedy == f"videoseg download sampler needy && {remedy}"
+
+
 def test_a_file_of_ones_own_that_is_not_there_is_an_error(run):
     out, err = run("propagator", "xmem", "-O", "checkpoint=mine.pth", status=1)
     assert "needs no published weights" in out

@@ -113,7 +113,9 @@ def test_help_of_the_core_imports_next_to_nothing(arguments):
         (["run", "only-a-video"], "'QUERY'"),
         (["run", "clip.mp4", "the", "red", "car"], "(red car); put text with spaces in quotes"),
         (["config", "init"], "'FILE'"),
-        (["plugins", "show", "sampler"], "'NAME'"),
+        (["plugins", "show", "sampler"], "give the name of the sampler as well:"),
+        (["plugins", "show", "a", "b", "c"], "its kind and name"),
+        (["plugins", "show"], "'[KIND] NAME'"),
     ],
 )
 def test_wrong_usage_is_one_line_with_a_way_out(arguments, hint, capsys):

@@ -172,6 +172,19 @@ def test_one_component_with_its_options(run):
     assert "takes" not in text
 
 
+def test_a_name_is_enough_where_one_component_has_it(run, monkeypatch):
+    assert (
+        run("plugins", "show", "uniform").out == run("plugins", "show", "sampler", "uniform").out
+    )
+    several = run("plugins", "show", "attributes", status=2).err
+    assert "videoseg plugins show grounder attributes or" in several
+    assert "did you mean 'uniform'?" in run("plugins", "show", "unifrm", status=1).err
+    core = vs.Registry(allow=())
+    monkeypatch.setattr("videoseg.plugins.default_registry", lambda: core)
+    absent = words(run("plugins", "show", "mosev2", status=1).err)
+    assert "comes with videoseg-benchmarks, which is not loaded: pip install" in absent
+
+
 def test_capabilities_come_with_their_meaning(run):
     text = " ".join(run("plugins", "show", "propagator", "flow").out.split())
     assert "boxes yes Whether it accepts boxes." in text

@@ -42,6 +42,13 @@ def test_a_log_gets_a_line_now_and_then_and_every_failure():
     assert len(lines) == 6
 
 
+def test_a_batch_counts_no_samples():
+    stream = io.StringIO()
+    with EvaluationProgress(stream, unit="items") as progress:
+        progress(Progress(0, 3, 0))
+    assert stream.getvalue() == "0 of 3 items\n"
+
+
 def test_a_terminal_gets_a_bar_with_the_time_left():
     stream = Terminal()
     with EvaluationProgress(stream) as progress:

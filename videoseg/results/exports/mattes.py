@@ -10,7 +10,6 @@ import numpy as np
 from videoseg.results.exports.job import ExportJob
 from videoseg.results.overlay import clip_rate
 from videoseg.types import BoolArray, Frame
-from videoseg.video import VideoWriter
 
 __all__ = ["export_matte"]
 
@@ -30,6 +29,8 @@ def export_matte(job: ExportJob) -> Path:
     ``cutout`` has the objects on green, ``blur`` on the blurred frame. All three keep the times
     of the video's frames.
     """
+    from videoseg.video import VideoWriter
+
     video = job.require_video("a matte")
     fps, times = clip_rate(job.facts, video)
     folder = job.root / job.sequence

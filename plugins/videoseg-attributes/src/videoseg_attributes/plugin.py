@@ -24,7 +24,7 @@ def videoseg_components() -> Iterable[Component]:
         "grounder",
         "attributes",
         "videoseg_attributes.grounding.grounder:AttributesGrounder",
-        summary="Understands color, size, position, motion, time, number and relations; no nouns.",
+        summary="Understands color, size, place, motion, time, relations; nouns with a detector.",
     )
     yield Component(
         "segmenter",

@@ -92,7 +92,7 @@ def videoseg_components() -> Iterator[vs.Component]:
         (
             "videoseg-o3-remote",
             "videoseg_o3_remote",
-            "The same with the language model on a server.",
+            "VideoSEG-O3 in text, with the language model on a server.",
         ),
     ):
         yield vs.Component("pipeline", name, f"videoseg_o3.plugin:{function}", summary)

@@ -1,4 +1,4 @@
-"""Wrappers that any strategy can wear: an audit, reflection, and asking again when in doubt."""
+"""Wrappers for any strategy: an audit, reflection, and asking again when in doubt."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The component that a wrapper wears: named by an option, checked early, built with it."""
+"""The component inside a wrapper: named by an option, checked early, built with it."""
 
 from __future__ import annotations
 

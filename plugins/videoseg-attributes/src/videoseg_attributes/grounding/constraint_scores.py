@@ -144,7 +144,7 @@ def score_name(candidate: MeasuredCandidate, constraint: NameIs) -> Verdict:
     """Score by how surely a detector found the candidate as this."""
     found = candidate.names.get(constraint.words, 0.0)
     score = float(np.interp(found, _NAME_SCORES, _NAME_VERDICTS))
-    return Verdict(score, f"found as that with {found:.2f}")
+    return Verdict(score, f"the detector's score is {found:.2f}")
 
 
 # -- color ----------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ STILL = "a single frame does not show how something moves; ask about a longer pa
 _LABEL_LENGTH = 60
 _ADVICE = (
     "describe the object in English by color, size, place, motion, time or number, such as "
-    "'the red one on the left', or use a pipeline with a language model"
+    "'the red one on the left', or use the pipeline 'names' or one with a language model"
 )
 _ADVICE_WITH_NAMES = (
     "describe the object in English by names that the detector knows, color, size, place, motion, "

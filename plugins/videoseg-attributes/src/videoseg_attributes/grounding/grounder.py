@@ -224,13 +224,7 @@ class AttributesGrounder:
         if not resolution.choices:
             return self._answer_nothing(episode, plan, overview, resolution)
         partly = plan.needs_whole_video and _saw_partly(episode, overview)
-        warnings = make_warnings(
-            plan,
-            resolution,
-            overview,
-            unseen_in=_span(episode, partly),
-            with_names=self._finder is not None,
-        )
+        warnings = self._warnings(plan, resolution, overview, _span(episode, partly))
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
@@ -316,16 +310,22 @@ class AttributesGrounder:
                 linguistic=linguistic,
             ),
             confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
-            warnings=make_warnings(
-                plan,
-                resolution,
-                overview,
-                unseen_in=_span(episode, partly),
-                with_names=self._finder is not None,
-            ),
+            warnings=self._warnings(plan, resolution, overview, _span(episode, partly)),
             status="absent" if is_contradicted else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,
+        )
+
+    def _warnings(
+        self,
+        plan: QueryPlan,
+        resolution: Resolution,
+        overview: MeasuredSurvey,
+        unseen_in: Window | None,
+    ) -> tuple[str, ...]:
+        with_names = self._finder is not None
+        return make_warnings(
+            plan, resolution, overview, unseen_in=unseen_in, with_names=with_names
         )
 
     def _measure(self, episode: Episode, window: Window) -> MeasuredSurvey:

@@ -176,6 +176,8 @@ def save_seg_model(model: SegModel, folder: str | Path) -> Path:
         "base_model_type": config["model_type"],
         "model_type": _MODEL_TYPE,
         "dtype": str(kind).removeprefix("torch."),
+        # The folder of the model it began as, which is another on each computer.
+        "_name_or_path": "",
     }
     (target / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     model.vlm.generation_config.save_pretrained(target)
