@@ -13,6 +13,7 @@ from pathlib import Path
 
 import drawn_answers
 import drawn_benchmarks
+import drawn_vos
 import pytest
 from command_line import COMMAND, environment, error_line, install_plugin, videoseg
 
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills processes
 def plugins(tmp_path_factory) -> Path:
     """Return a folder with a plug-in that knows the drawn benchmarks."""
     folder = tmp_path_factory.mktemp("answering")
-    (folder / "drawn_benchmarks.py").write_text(Path(drawn_benchmarks.__file__).read_text())
+    for module in (drawn_benchmarks, drawn_vos):
+        source = Path(module.__file__)
+        (folder / source.name).write_text(source.read_text())
     return install_plugin(folder, "drawn-answers", Path(drawn_answers.__file__).read_text())
 
 

@@ -36,7 +36,7 @@ FOREIGN = {
     *("codec_context", "default_image", "n_frames", "tag_v2", "tile"),
     *("metadata", "__is_annotated_types_grouped_metadata__"),
     # Of errors of urllib, of what the hub says of a model, and of Use, which is a layer above.
-    *("reason", "card_data", "gated", "options"),
+    *("code", "reason", "card_data", "gated", "options"),
     # Of open files, of an iterator of our own, and of the splits of benchmarks.
     *("readline", "_child", "left_out", "notes", "submitted_frames"),
 }

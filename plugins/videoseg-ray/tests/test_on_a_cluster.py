@@ -130,7 +130,7 @@ def test_a_batch_equals_single_calls_and_grows(pipeline, tmp_path):
     assert all(not record.tracks for record in records)
 
     changed = [VideoItem("bear", clips / "bear", "expression 0")]
-    with pytest.raises(OutputError, match=r"1 items.*another video, query or seed \(bear\)"):
+    with pytest.raises(OutputError, match=r"1 item .*another video, query or seed \(bear\)"):
         segment_videos(changed, None, tmp_path / "out", resume=True, **options)
 
 

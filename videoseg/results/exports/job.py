@@ -125,9 +125,11 @@ class ExportJob:
                         "another folder"
                     )
                 time.sleep(_POLL_SECONDS)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # A path that no file system has is a ValueError.
+            reason = getattr(error, "strerror", None) or error
             raise OutputError(
-                f"cannot write {show_path(path)}: {error.strerror or error}; choose another folder"
+                f"cannot write {show_path(path)}: {reason}; choose another folder"
             ) from error
         try:
             yield

@@ -124,7 +124,7 @@ def test_a_known_noun_is_a_judged_word_and_an_unknown_one_is_told(street) -> Non
     assert unknown.status == "guessed"
     assert "does not understand" in unknown.warnings[0]
     assert "by names that the detector knows" in unknown.warnings[0]
-    assert '"tractor" (the detector did not find it)' in unknown.thought.linguistic
+    assert "(the detector does not know it, or found nothing as it)" in unknown.thought.linguistic
 
 
 def test_what_everything_of_the_kind_contradicts_is_absent(street) -> None:
