@@ -35,7 +35,7 @@ LEARNING = {"steps": 100, "learning_rate": 4e-4}
 LOOKING = {"steps": 150, "learning_rate": 4e-4}
 """... over several."""
 
-MASK_STEPS = 40
+MASK_STEPS = 20
 """Of reinforcement of the ``[SEG]`` model."""
 
 THOUGHT_BUDGET = 6
