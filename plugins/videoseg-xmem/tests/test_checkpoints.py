@@ -10,6 +10,7 @@ from videoseg_xmem.checkpoint import PUBLISHED, load_network, random_network
 from videoseg_xmem.network import Dimensions
 
 import videoseg as vs
+from videoseg.cli.main import main
 from videoseg.testing import moving_square
 from videoseg.weights import RandomWeights
 
@@ -254,3 +255,17 @@ def test_bfloat16_runs(tiny_checkpoint: Path) -> None:
     with propagator.open(clip.video) as session:
         session.prompt(clip.prompt(1, 0, kind="mask"))
         assert [masks.frame for masks in session.run()] == list(range(6))
+
+
+def test_a_file_of_ones_own_that_is_not_there_is_told_before_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = vs.Pipeline.from_name("attributes")
+    pipe = pipe.replace(propagator=vs.use("xmem", checkpoint=str(tmp_path / "mine.pth")))
+    readiness = pipe.explain().readiness
+    assert readiness.state == "missing"
+    assert str(readiness).startswith("propagator: there is no checkpoint '")
+    assert main(["download", "propagator", "xmem", "-O", "checkpoint=mine.pth"]) == 1
+    shown = capsys.readouterr()
+    assert "needs no published weights" in shown.out
+    assert "error: there is no checkpoint 'mine.pth'" in shown.err

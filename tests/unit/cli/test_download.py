@@ -149,12 +149,6 @@ def test_what_lacks_in_an_option_is_fetched_by_a_command_of_its_own(run):
     assert pipe.readiness().remedy == f"videoseg download sampler needy && {remedy}"
 
 
-def test_a_file_of_ones_own_that_is_not_there_is_an_error(run):
-    out, err = run("propagator", "xmem", "-O", "checkpoint=mine.pth", status=1)
-    assert "needs no published weights" in out
-    assert "error: there is no checkpoint 'mine.pth'" in err
-
-
 def test_another_machine_is_served(run, folder, tmp_path):
     out, _ = run("needy", "--yes", "--to", str(tmp_path / "my stick"))
     assert (tmp_path / "my stick" / "net" / "weights.bin").read_bytes() == CONTENT

@@ -334,13 +334,8 @@ def test_the_doctor_does_not_mind_one_reader_less(monkeypatch):
     assert verdicts.get("reader decord", "note") == "note"
 
 
-def test_random_weights_and_missing_files_are_told(run, declared, tmp_path):
+def test_random_weights_are_told(run, declared):
     declared["weights"] = [RandomWeights()]
     assert "usable; random weights, which find nothing: Needs much." in words(run("plugins").out)
     text = words(run("pipelines", "show", "needy").out)
     assert "state usable; random weights, which find nothing" in text
-    pipe = vs.Pipeline.from_name("attributes")
-    pipe = pipe.replace(propagator=vs.use("xmem", checkpoint=str(tmp_path / "mine.pth")))
-    readiness = pipe.explain().readiness
-    assert readiness.state == "missing"
-    assert str(readiness).startswith("propagator: there is no checkpoint '")
