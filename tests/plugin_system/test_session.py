@@ -11,7 +11,7 @@ import pytest
 import videoseg as vs
 from videoseg.errors import ComponentNotFoundError, PluginConflictError, PluginLoadError
 from videoseg.plugins import Option
-from videoseg.plugins.component import NEEDED_PACKAGES, PACKAGES
+from videoseg.plugins.packages import NEEDED_PACKAGES, PACKAGES
 
 
 class FirstFrame:

@@ -12,8 +12,8 @@ from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.terminal import json_option, open_console, print_row, write_json
 from videoseg.errors import ComponentNotFoundError
 from videoseg.plugins import KINDS, Readiness, WeightsState
-from videoseg.plugins.component import describe_source
 from videoseg.plugins.options import list_options
+from videoseg.plugins.packages import describe_source
 from videoseg.text import shorten
 from videoseg.types import PropagatorCapabilities
 

@@ -94,8 +94,8 @@ class Program(VideosegGroup):
         if args[0] in CORE_COMMANDS:
             return super().resolve_command(ctx, args)
         from videoseg.plugins import default_registry
-        from videoseg.plugins.component import PACKAGES
         from videoseg.plugins.loader import describe_failures
+        from videoseg.plugins.packages import PACKAGES
 
         if args[0] in PACKAGES["command"] and args[0] not in _summaries():
             default_registry().load_command(args[0])

@@ -25,8 +25,6 @@ from videoseg.plugins.component import (
     Component,
     NamedPart,
     RegisteredComponent,
-    describe_source,
-    describe_unknown,
     is_target,
 )
 from videoseg.plugins.hooks import HookSpecs
@@ -40,6 +38,7 @@ from videoseg.plugins.loader import (
     read_declared,
 )
 from videoseg.plugins.options import Option, check_options, list_options
+from videoseg.plugins.packages import describe_source, describe_unknown
 from videoseg.text import shorten
 from videoseg.types.prompts import PropagatorCapabilities
 from videoseg.weights.published import PublishedWeights
