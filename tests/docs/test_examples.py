@@ -18,6 +18,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SUPPORT = EXAMPLES.parent / "tests" / "support"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
+pytestmark = pytest.mark.slow
+
 
 def test_there_are_notebooks() -> None:
     assert len(NOTEBOOKS) >= 4

@@ -20,7 +20,7 @@ from videoseg.errors import ComponentNotFoundError, ConfigError, OutputError
 from videoseg.evaluation import evaluate as evaluate_here
 from videoseg.evaluation import read_records
 
-pytestmark = pytest.mark.usefixtures("cluster")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
 
 def results(folder):

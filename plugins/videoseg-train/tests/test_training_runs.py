@@ -26,6 +26,8 @@ from videoseg.errors import ChatError, MissingDependencyError, OutputError, Vide
 
 METHODS = ("sft", "grpo")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
