@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-import pickle
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +25,7 @@ from videoseg.pipeline.config import (
     PipelineConfig,
     Use,
 )
+from videoseg.pipeline.transfer import check_picklable
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.plugins.readiness import find_parts
 from videoseg.stages import (
@@ -39,20 +38,13 @@ from videoseg.stages import (
     Propagator,
     Segmenter,
 )
-from videoseg.text import shorten, shorten_text
+from videoseg.text import shorten
 from videoseg.types import PropagatorCapabilities
 from videoseg.weights.published import PublishedWeights
 
-__all__ = ["SENDING_REMEDY", "Composition"]
+__all__ = ["Composition"]
 
 _logger = logging.getLogger(__name__)
-
-SENDING_REMEDY = (
-    "make the pipeline in the worker, or send pipe.to_yaml() and use Pipeline.from_yaml there"
-)
-
-# These send more than pickle does, such as classes of a notebook.
-_OTHER_PICKLERS = frozenset({"cloudpickle", "dill"})
 
 _PROTOCOLS: Mapping[str, type[Any]] = {
     "sampler": FrameSampler,
@@ -205,11 +197,11 @@ class Composition:
         added: set[str] = set()
         for stage, given in self.stages.items():
             if isinstance(given, Use):
-                _check_picklable(given, f"the options of the {stage} {given.name!r}")
+                check_picklable(given, f"the options of the {stage} {given.name!r}")
                 if self._find(stage, given.name).factory is not None:
                     added.add(stage)
             elif given is not None:
-                _check_picklable(given, f"the {stage}, an instance of {type(given).__name__},")
+                check_picklable(given, f"the {stage}, an instance of {type(given).__name__},")
         return {
             "stages": self.stages,
             "max_turns": self.max_turns,
@@ -486,38 +478,3 @@ def _described(protocol: type[Any], name: str) -> str:
     returned = inspect.signature(member).return_annotation
     bare = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
     return f"method {name}{inspect.Signature(bare)} -> {returned}"
-
-
-def _check_picklable(value: object, what: str) -> None:
-    """Refuse a value that cannot be pickled, with a message that names it.
-
-    Args:
-        value: What is to be sent.
-        what: Its name in messages, such as ``the grounder, an instance of Mine,``.
-
-    Raises:
-        ConfigError: If it cannot be pickled.
-    """
-    if _is_other_pickler():
-        return
-    try:
-        pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    except VideosegError:
-        raise
-    # Pickle has no error of its own for what cannot be pickled.
-    except Exception as error:
-        reason = shorten_text(" ".join(str(error).split()), 200)
-        raise ConfigError(
-            f"{what} cannot be sent to another process ({reason}); {SENDING_REMEDY}"
-        ) from error
-
-
-def _is_other_pickler() -> bool:
-    """Return whether the object is being pickled by a library that can send more."""
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-        # Ray and joblib have copies of their own, such as ray.cloudpickle.
-        if _OTHER_PICKLERS & set(str(frame.f_globals.get("__name__")).split(".")):
-            return True
-    return False

@@ -10,7 +10,7 @@ from typing import Any
 
 from videoseg.errors import ConfigError
 from videoseg.files import expand_path, write_file
-from videoseg.pipeline.composition import SENDING_REMEDY, Composition
+from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.config import (
     DEFAULT_MAX_TURNS,
     STAGES,
@@ -25,6 +25,7 @@ from videoseg.pipeline.prompts import as_grounding, check_prompts
 from videoseg.pipeline.readiness import judge_composition
 from videoseg.pipeline.run import Run, check_query
 from videoseg.pipeline.stream import FrameOrder, MaskStream
+from videoseg.pipeline.transfer import SENDING_REMEDY
 from videoseg.plugins import Readiness, Registry, default_registry
 from videoseg.results import Segmentation
 from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
