@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.given",),
     ("videoseg.testing",),
     ("videoseg.evaluation",),
-    ("videoseg.batch",),
+    ("videoseg.batch", "videoseg.bench"),
     ("videoseg.cli",),
     ("videoseg.__main__",),
 )

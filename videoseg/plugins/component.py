@@ -11,6 +11,7 @@ from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import ConfigError, PluginLoadError
 from videoseg.text import shorten, shorten_text
 from videoseg.types.prompts import PropagatorCapabilities
+from videoseg.types.scores import PublishedScore
 from videoseg.weights.published import PublishedWeights
 
 __all__ = [
@@ -89,6 +90,9 @@ class Component:
             named as a kind, such as ``detector``, count without it.
         may_use: Kinds that the constructor takes by keyword if the pipeline has them, such as a
             grounder that wraps others, of which some use a segmenter.
+        scores: A function, as ``package.module:function``, that is given the options and returns
+            what has been published of the model that they choose, as
+            ``videoseg.types.PublishedScore``. It imports nothing heavy.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -109,6 +113,7 @@ class Component:
     answers_with_masks: bool = False
     parts: str = ""
     may_use: tuple[str, ...] = ()
+    scores: str = ""
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
@@ -136,6 +141,7 @@ class Component:
                 ("embeddings", self.embeddings),
                 ("capabilities_of", self.capabilities_of),
                 ("parts", self.parts),
+                ("scores", self.scores),
             )
             if value and not is_target(value)
         ]
@@ -161,6 +167,7 @@ class Component:
             "embeddings",
             "capabilities_of",
             "parts",
+            "scores",
         )
         wrong = [
             f"{name} must be text, got {shorten(value)}"
@@ -205,6 +212,30 @@ class Component:
                 raise PluginLoadError(
                     f"{self.kind} {self.name!r} declares weights as {type(one).__name__}; use "
                     "WeightsFile, HubModel or ModelScopeModel of videoseg.weights"
+                )
+        return declared
+
+    def published_scores(self, options: Mapping[str, Any]) -> tuple[PublishedScore, ...]:
+        """Return what has been published of the model that some options choose.
+
+        Raises:
+            PluginLoadError: If what declares it fails, or returns something else.
+        """
+        if not self.scores:
+            return ()
+        try:
+            with foreign_code():
+                declared = tuple(_call(self.scores, options))
+        except Exception as error:
+            raise PluginLoadError(
+                f"{self.kind} {self.name!r} cannot say what has been published of it: "
+                f"{describe_error(error)}"
+            ) from error
+        for one in declared:
+            if not isinstance(one, PublishedScore):
+                raise PluginLoadError(
+                    f"{self.kind} {self.name!r} declares a published score as "
+                    f"{type(one).__name__}; use PublishedScore of videoseg.types"
                 )
         return declared
 

@@ -37,6 +37,7 @@ from videoseg.types.messages import (
 from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities
 from videoseg.types.rle import Rle
 from videoseg.types.runs import RunChecker
+from videoseg.types.scores import PublishedScore
 from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoFacts, VideoSource
 
@@ -66,6 +67,7 @@ __all__ = [
     "Point",
     "Prompt",
     "PropagatorCapabilities",
+    "PublishedScore",
     "Rle",
     "RunChecker",
     "Size",
