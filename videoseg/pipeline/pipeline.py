@@ -21,7 +21,7 @@ from videoseg.pipeline.config import (
     read_config,
 )
 from videoseg.pipeline.explanation import Explanation, explain
-from videoseg.pipeline.prompts import as_grounding, check_prompts
+from videoseg.pipeline.prompts import as_grounding
 from videoseg.pipeline.readiness import judge_composition
 from videoseg.pipeline.run import Run, check_query
 from videoseg.pipeline.stream import FrameOrder, MaskStream
@@ -302,7 +302,6 @@ class Pipeline:
         """
         answer = as_grounding(grounding)
         run = self._start(video, text_of(query, "the query"), seed, observers)
-        check_prompts(answer.prompts, run.video)
         return run.answer_given(answer, trace or Trace())
 
     def stream(

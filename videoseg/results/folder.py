@@ -282,7 +282,7 @@ def _write_parts(
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
         if "overlay" in parts:
-            fps, times = clip_rate(segmentation.video, video)
+            fps, times = clip_rate(segmentation, video)
             writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
         for index, frame in _needed_frames(segmentation, video, parts, book):
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
@@ -304,12 +304,14 @@ def _needed_frames(
     parts: frozenset[str],
     book: PictureBook,
 ) -> Iterator[tuple[int, Frame]]:
-    num_frames = segmentation.video.num_frames
+    answered = segmentation.frames
     if video is not None and "overlay" in parts:
-        yield from video.iter_frames(0, num_frames)
+        for index, frame in video.iter_frames(answered.start, answered.stop):
+            if index in answered:
+                yield index, frame
         return
     black: Frame = np.zeros((*segmentation.video.size, 3), np.uint8)
-    every = range(num_frames) if parts & {"masks", "overlay"} else book.indices
+    every = answered if parts & {"masks", "overlay"} else book.indices
     for index in every:
         # Masks need no pixels; without an overlay only the frames of the report are decoded.
         yield index, black if video is None or index not in book else video[index]

@@ -38,7 +38,7 @@ from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities
 from videoseg.types.rle import Rle
 from videoseg.types.runs import RunChecker
 from videoseg.types.serial import from_dict, to_dict
-from videoseg.types.video import VideoFacts, VideoSource
+from videoseg.types.video import VideoFacts, VideoPart, VideoSource
 
 __all__ = [
     "AnswerStatus",
@@ -74,6 +74,7 @@ __all__ = [
     "Trace",
     "TraceTurn",
     "VideoFacts",
+    "VideoPart",
     "VideoSource",
     "Window",
     "as_bool",
