@@ -20,6 +20,7 @@ import click
 from videoseg._core_commands import CORE_COMMANDS
 from videoseg._interruption import Terminated, describe_error, noted_signals
 from videoseg._version import __version__
+from videoseg.cli.completion import COMPLETE_VARIABLE, is_completing
 from videoseg.cli.framework import Settings, VideosegGroup
 from videoseg.cli.terminal import standard_streams
 from videoseg.errors import (
@@ -148,7 +149,12 @@ def videoseg() -> None:
 # -- running a command -------------------------------------------------------------------
 
 
-def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> int:
+def run_program(
+    arguments: Sequence[str],
+    program: click.Command = videoseg,
+    *,
+    began: float | None = None,
+) -> int:
     """Run one command and return the exit status; an error goes to stderr.
 
     An error is one line that begins with ``error:``. Further problems have a line each, indented
@@ -157,14 +163,18 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     Args:
         arguments: The arguments of the program.
         program: The program, ``videoseg`` by default.
+        began: When it began, by ``time.perf_counter``; by default now.
     """
     settings = Settings(arguments=tuple(arguments))
+    if began is not None:
+        settings.began = began
     try:
         with noted_signals(*_ENDING_SIGNALS), standard_streams():
             status = program.main(
                 args=list(arguments) or ["--help"],
                 prog_name=program.name,
                 standalone_mode=False,
+                complete_var=COMPLETE_VARIABLE,
                 obj=settings,
             )
         return int(status or 0)
@@ -189,6 +199,9 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
         text = "this machine is out of memory; try a smaller or shorter video"
         return _report(text, error, settings)
     except BaseException as error:
+        if isinstance(error, SystemExit) and is_completing():
+            # This is how click ends after it has answered the shell.
+            return int(error.code or 0)
         if (missing := MissingDependencyError.of(error)) is not None:
             return _report(str(missing), error, settings)
         # Not even a plug-in that calls sys.exit ends the program without a message.

@@ -18,6 +18,7 @@ from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.parts import PartOfWhole
 from videoseg.pipeline.prompts import check_prompts, fit_to_frame
 from videoseg.pipeline.propagate import Propagation, add_masks, require_prompt_kinds
+from videoseg.pipeline.readiness import describe_random_weights
 from videoseg.results import Segmentation
 from videoseg.stages import (
     AsksAgain,
@@ -71,6 +72,7 @@ class Run:
         observers: Objects with methods named like the observer hooks.
         warmup_frames: How many frames of a live source are gathered to answer from; 0 if the
             video must not be live.
+        began: When the run began, by ``time.perf_counter``; now by default.
 
     Attributes:
         trace: The reasoning.
@@ -87,6 +89,7 @@ class Run:
         seed: int,
         observers: Sequence[object] = (),
         warmup_frames: int = 0,
+        began: float | None = None,
     ) -> None:
         self.composition = composition
         self.video = video
@@ -104,7 +107,7 @@ class Run:
         # An answer that was given, in the frames and pixels of the whole video.
         self._given: tuple[Grounding, Trace] | None = None
         self._num_asked = 0
-        self._begin = time.perf_counter()
+        self._begin = time.perf_counter() if began is None else began
 
     @property
     def grounding(self) -> Grounding:
@@ -175,6 +178,9 @@ class Run:
         elif isinstance(self.video, DecodesInOrder):
             self.video.decode_in_order()
         self.composition.build_all(*stages)
+        self.observation.timings["start"] = seconds = time.perf_counter() - self._begin
+        height, width = self.video.size
+        _logger.info("%s, %dx%d: ready after %.2f s", self.video.name, width, height, seconds)
 
     def ground(self) -> Episode:
         """Let sampler and grounder find the answer."""
@@ -330,7 +336,8 @@ class Run:
             tracks, whole = tuple(map(self._part.track, tracks)), self._part.whole
             unsaved += self._part.note(trace)
         video_warnings = self.video.warnings if isinstance(self.video, HasWarnings) else ()
-        warnings = [*grounding.warnings, *video_warnings, *unsaved]
+        untrained = describe_random_weights(to_dict(self.composition.record()))
+        warnings = [*untrained, *grounding.warnings, *video_warnings, *unsaved]
         if tracks and any(not track.visible_frames for track in tracks):
             warnings.append("an object was found but has no mask in any frame")
         return Segmentation(

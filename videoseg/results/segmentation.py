@@ -45,7 +45,9 @@ class Segmentation:
             "not in this video", or nothing that fits was seen. Without labels if the answer is
             a guess.
         pipeline: The configuration of the pipeline, as in its YAML.
-        timings: Seconds spent in each stage.
+        timings: Seconds spent in each stage; ``start`` (opening the video, loading the stages)
+            and ``total``. A saved result also has ``saving``, and ``total`` includes it. They are
+            not compared.
         versions: Versions of Python, videoseg, and the packages of the stages.
         seed: The seed of the run.
         device: The device of the models, such as ``cpu``.
@@ -64,7 +66,7 @@ class Segmentation:
     trace: Trace
     tracks: tuple[MaskTrack, ...]
     pipeline: Mapping[str, Any] = field(default_factory=dict)
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
