@@ -131,7 +131,9 @@ class ProgressBar(ProgressObserver):
     def videoseg_stage_finished(self, event: StageFinished) -> None:
         """Show the time a stage took, and whether it failed."""
         # The error itself is raised, and told by whoever asked.
-        how = "failed after " if event.error else ""
+        how = "" if event.error is None else "failed after "
+        if event.error == "interrupted":
+            how = "interrupted after "
         self._open().end(f"{_stage_name(event)}: {how}{format_seconds(event.seconds)}")
         if self._running:
             self._running.pop()

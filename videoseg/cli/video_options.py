@@ -279,6 +279,8 @@ def _read_masks(given: GivenObject, video: VideoSource) -> list[tuple[int, Any]]
 
     assert given.file is not None
     where, fix = f"--mask {given.file}", "give a PNG of the frame's size"
+    if not given.file.is_file():
+        raise ConfigError(f"there is no file {given.file}; {fix}")
     try:
         if given.name:
             mask = read_mask(given.file, where=where, size=video.size, fix=fix)

@@ -241,7 +241,13 @@ class _Camera(_Source):
         import cv2
 
         self._name = name
-        self._capture = cv2.VideoCapture(number)
+        # OpenCV writes its attempts to standard error.
+        level = cv2.getLogLevel()
+        cv2.setLogLevel(0)
+        try:
+            self._capture = cv2.VideoCapture(number)
+        finally:
+            cv2.setLogLevel(level)
         if not self._capture.isOpened():
             raise VideoError(
                 f"{name} cannot be opened; check that it is connected, that no other program uses "
