@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from videoseg.cli.completion import complete_formats
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.options import FORMATS, parts_option, pipeline_options
+from videoseg.cli.options import FORMATS, complete_formats, parts_option, pipeline_options
 from videoseg.cli.terminal import json_option, print_line, working, write_json
 from videoseg.cli.video_options import part_options
 from videoseg.text import printable

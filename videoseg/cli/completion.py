@@ -14,11 +14,10 @@ from videoseg.cli.terminal import command_output
 
 __all__ = [
     "COMPLETE_VARIABLE",
+    "beginning",
     "complete_benchmarks",
     "complete_components",
     "complete_files",
-    "complete_formats",
-    "complete_options",
     "complete_pipelines",
     "completion",
     "is_completing",
@@ -58,11 +57,10 @@ def completion(*, shell: str) -> None:
 
     Names are those of components, pipelines, formats and benchmarks that are installed.
     """
-    from videoseg.cli.program import videoseg
-
+    program = click.get_current_context().find_root().command
     kind = get_completion_class(shell)
     assert kind is not None
-    source = kind(videoseg, {}, "videoseg", COMPLETE_VARIABLE).source()
+    source = kind(program, {}, "videoseg", COMPLETE_VARIABLE).source()
     click.echo(f"# {_LOADING[shell]}\n{source}", file=command_output())
 
 
@@ -109,38 +107,6 @@ def complete_files(
     return [CompletionItem(incomplete, type="file")]
 
 
-def complete_formats(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[str]:
-    """Complete the formats of exports."""
-    from videoseg.cli.options import FORMATS
-
-    return _beginning(FORMATS, incomplete)
-
-
-def complete_options(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[str]:
-    """Complete ``STAGE.OPTION=``, with the options of the components that were chosen."""
-    from videoseg.cli.options import named_pipeline
-    from videoseg.errors import VideosegError
-    from videoseg.pipeline import STAGES, Use
-    from videoseg.plugins import default_registry
-
-    stage, dot, option = incomplete.partition(".")
-    if not dot:
-        return _beginning([f"{name}." for name in STAGES], incomplete)
-    name = context.params.get(stage)
-    try:
-        if name is None:
-            use = named_pipeline(context.params.get("pipeline") or "attributes").stages.get(stage)
-            name = use.name if isinstance(use, Use) else None
-        options = {} if name is None else default_registry().options(stage, name)
-    except VideosegError:
-        # What is typed so far names nothing that exists; the command will say so.
-        return []
-    return _beginning([f"{stage}.{each}=" for each in options], f"{stage}.{option}")
-
-
-def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+def beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    """Return the names that begin with what is typed so far."""
     return [name for name in names if name.startswith(incomplete)]

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from videoseg.cli.completion import (
-    complete_components,
-    complete_options,
-    complete_pipelines,
-)
+from videoseg.cli.completion import beginning, complete_components, complete_pipelines
 from videoseg.errors import ConfigError
 from videoseg.files import expand_path
 from videoseg.text import shorten
@@ -33,6 +29,30 @@ __all__ = [
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+
+def _complete_options(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Complete ``STAGE.OPTION=``, with the options of the components that were chosen."""
+    from videoseg.errors import VideosegError
+    from videoseg.pipeline import STAGES, Use
+    from videoseg.plugins import default_registry
+
+    stage, dot, option = incomplete.partition(".")
+    if not dot:
+        return beginning([f"{name}." for name in STAGES], incomplete)
+    name = context.params.get(stage)
+    try:
+        if name is None:
+            use = named_pipeline(context.params.get("pipeline") or "attributes").stages.get(stage)
+            name = use.name if isinstance(use, Use) else None
+        options = {} if name is None else default_registry().options(stage, name)
+    except VideosegError:
+        # What is typed so far names nothing that exists; the command will say so.
+        return []
+    return beginning([f"{stage}.{each}=" for each in options], f"{stage}.{option}")
+
+
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 
 
@@ -50,7 +70,7 @@ def _read_device(
 def _complete_device(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
+    return beginning(("auto", "cpu", "cuda", "mps"), incomplete)
 
 
 def _stage_option(stage: str, *others: str, what: str = "") -> Callable[[_Command], _Command]:
@@ -83,7 +103,7 @@ _PIPELINE_OPTIONS = (
         "options",
         multiple=True,
         metavar="STAGE.OPTION=VALUE",
-        shell_complete=complete_options,
+        shell_complete=_complete_options,
         help="Set an option of a stage; `videoseg plugins show` lists them. Can be repeated.",
     ),
     click.option(
@@ -115,6 +135,14 @@ FORMATS = (
     *("label-studio", "matte"),
 )
 """The formats of exports."""
+
+
+def complete_formats(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Complete the formats of exports."""
+    return beginning(FORMATS, incomplete)
+
 
 _PARTS = ("masks", "overlay", "report")
 

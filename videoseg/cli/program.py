@@ -43,6 +43,11 @@ _MOST_LINES = 50
 _LONGEST_SUMMARY = 200
 
 _QUOTE = "'"
+
+# Repeated here so that --help does not import videoseg.pipeline; a test compares them.
+_STAGES = ("sampler", "grounder", "segmenter", "propagator", "chat")
+_STAGE = re.compile(rf"({'|'.join(_STAGES)})\b")
+_STAGE_ARGUMENT = re.compile(r"(?<![\w.'/=-])(\w+)=(True|False|\d+|'[^']*'|\.\.\.)")
 _ARGUMENT = re.compile(r"\b(pass|set|use|with) (\w+)=(True|\d+|'[^']*')")
 
 
@@ -247,24 +252,36 @@ def _problems(error: VideosegError, command: click.Command | None) -> list[str]:
 def _as_options(text: str, command: click.Command | None, stages: Sequence[str] = ()) -> str:
     """Return a message with arguments such as ``overwrite=True`` as options: ``--overwrite``.
 
+    Arguments of a stage become options of it: ``-O propagator.download=true``.
+
     Args:
-        text: The message. Arguments are recognized after a word such as "pass" or "with" only:
-            names of files may have the same form.
+        text: The message. If it does not begin with a stage, arguments are recognized after a
+            word such as "pass" or "with" only: names of files may have the same form.
         command: The command whose options are meant.
-        stages: The stages that ``download=True`` is meant for.
+        stages: The stages that are meant; by default the one that the message begins with.
     """
     options = {} if command is None else {one.name: one.opts[-1] for one in command.params}
+    if not stages and "options" in options and (begin := _STAGE.match(text)):
+        stages = (begin[1],)
 
     def as_option(found: re.Match[str]) -> str:
         verb, name, value = found.groups()
-        if name == "download" and stages:
-            return " ".join(["pass", *(f"-O {stage}.download=true" for stage in stages)])
         if not options.get(name, "").startswith("-"):
             return found[0]
         typed = options[name] if value == "True" else f"{options[name]} {value.strip(_QUOTE)}"
         return f"{verb} {typed}"
 
-    return _ARGUMENT.sub(as_option, text)
+    def as_stage_option(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if options.get(name, "").startswith("-"):
+            return f"{options[name]} {value.strip(_QUOTE)}"
+        typed = value.lower() if value in ("True", "False") else value.strip(_QUOTE)
+        return " ".join(f"-O {stage}.{name}={typed}" for stage in stages)
+
+    text = _ARGUMENT.sub(as_option, text)
+    if stages:
+        text = _STAGE_ARGUMENT.sub(as_stage_option, text).replace("set -O ", "pass -O ")
+    return text
 
 
 def _report_usage(error: click.UsageError) -> int:

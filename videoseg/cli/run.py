@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from videoseg.cli.completion import complete_components, complete_files, complete_formats
+from videoseg.cli.completion import complete_components, complete_files
 from videoseg.cli.framework import PATH, VideosegCommand, seconds_running
-from videoseg.cli.options import FORMATS, parts_option, pipeline_options
+from videoseg.cli.options import FORMATS, complete_formats, parts_option, pipeline_options
 from videoseg.cli.terminal import json_option, open_console, working, write_json
 from videoseg.cli.video_options import (
     GivenObject,
@@ -166,7 +166,7 @@ def run(
     given = (*boxes, *points, *negative_points, *masks)
     if (query is None) != bool(given):
         raise click.UsageError(
-            "give either a QUERY, or objects with --box, --point or --mask"
+            "give either a 'QUERY', or objects with --box, --point or --mask"
             + ("" if query is None else "; the query is not needed to follow what is given")
         )
     query = "" if query is None else check_query(query)

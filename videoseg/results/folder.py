@@ -305,7 +305,7 @@ def _write_parts(
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
         if "overlay" in parts:
-            fps, times = clip_rate(segmentation, video)
+            fps, times = clip_rate(segmentation.video, video, segmentation.frames)
             writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
         for index, frame in _needed_frames(segmentation, video, parts, book):
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}

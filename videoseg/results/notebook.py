@@ -183,7 +183,7 @@ def _encode_clip(segmentation: Segmentation, source: VideoSource | None) -> str:
         frames = ((frame, image) for frame, image in whole if frame in answered)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "overlay.mp4"
-        fps, times = clip_rate(segmentation, source)
+        fps, times = clip_rate(facts, source, segmentation.frames)
         with VideoWriter(path, fps, timestamps=times, quality=26) as writer:
             for frame, image in frames:
                 masks = {track.object_id: track.mask(frame) for track in segmentation.tracks}

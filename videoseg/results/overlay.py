@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,12 +25,10 @@ from videoseg.types import (
     Frame,
     Point,
     Prompt,
+    VideoFacts,
     VideoSource,
 )
 from videoseg.types.arrays import as_masks
-
-if TYPE_CHECKING:
-    from videoseg.results.segmentation import Segmentation
 
 __all__ = [
     "FILL_OPACITY",
@@ -61,19 +59,20 @@ _Area: TypeAlias = tuple[int, int, int, int]
 
 
 def clip_rate(
-    segmentation: Segmentation, video: VideoSource | None
+    facts: VideoFacts, video: VideoSource | None, frames: range | None = None
 ) -> tuple[float, FloatArray | None]:
     """Return the frame rate of an overlay clip, and the times of its frames.
 
     Args:
-        segmentation: The result, whose frames the clip has.
+        facts: The recorded facts of the video.
         video: The video, if it is available.
+        frames: The frames of the video that the clip has; all by default.
 
     Returns:
         A rate that players accept in frames per second, and the time of each frame in seconds
         from the first, shape (T,), or None if the times are unknown.
     """
-    facts, frames = segmentation.video, segmentation.frames
+    frames = range(facts.num_frames) if frames is None else frames
     rate = facts.fps / frames.step
     if not 0.1 <= rate <= 1000:
         # A single picture has no rate, and players refuse extreme ones.

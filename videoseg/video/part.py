@@ -6,17 +6,15 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from videoseg.errors import ConfigError, VideoError
+from videoseg.stages import HasWarnings
 from videoseg.text import shorten
-from videoseg.types import FloatArray, Frame, Size, VideoPart
+from videoseg.types import FloatArray, Frame, Size, VideoPart, VideoSource
 from videoseg.types.scalars import whole_number
-
-if TYPE_CHECKING:
-    from videoseg.video.video import Video
 
 __all__ = ["PartReader", "Place", "choose_part", "fitted_size", "parse_place"]
 
@@ -25,6 +23,10 @@ Place: TypeAlias = int | float | str
 
 _FRAME = re.compile(r"(\d{1,12})\s*f(rames?)?")
 _CLOCK = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d*)?|\.\d+)\s*s?")
+
+
+# Times are sums of fractions; a microsecond covers their rounding.
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def fitted_size(size: Size, max_side: int | None) -> Size:
 
 
 def choose_part(
-    video: Video,
+    video: VideoSource,
     start: Place | None,
     end: Place | None,
     *,
@@ -105,37 +107,35 @@ def choose_part(
     every = whole_number(every, "every", least=1)
     begin = parse_place(0 if start is None else start, "start")
     finish = None if end is None else parse_place(end, "end")
-    if video.is_live:
-        raise VideoError(f"{video.name} is a live source and has no parts; read it to its end")
     times = video.timestamps
-    count = len(times)
+    count, path = len(times), video.facts().path
+    # The last frame is shown for one frame more.
+    duration = float(times[-1]) + 1.0 / video.fps
     first = begin.frame
     if first is None:
-        # Beyond the last frame's own time it is shown for one frame more.
-        is_inside = begin.seconds < float(times[-1]) + 1.0 / video.fps
-        first = video.frame_at(begin.seconds) if is_inside else count
+        shown = max(0, _first_at(times, begin.seconds + 2 * _TOLERANCE) - 1)
+        first = shown if begin.seconds < duration else count
     stop = count
     if finish is not None:
         stop = finish.frame if finish.frame is not None else _first_at(times, finish.seconds)
     if first >= count:
         raise VideoError(
-            f"start is {begin}, but {video.name} has {count} frames in {video.duration:.2f} s; "
+            f"start is {begin}, but {video.name} has {count} frames in {duration:.2f} s; "
             "start earlier",
-            path=video.path,
+            path=path,
         )
     if stop <= first:
         raise VideoError(
             f"no frame of {video.name} lies between start ({begin}) and end ({finish}); end is "
             "not included, so it must be later than start",
-            path=video.path,
+            path=path,
         )
     return VideoPart(first, min(stop, count), every, fitted_size(video.size, max_side))
 
 
 def _first_at(times: FloatArray, seconds: float) -> int:
     """Return the index of the first frame that is shown at a time or later."""
-    # Times are sums of fractions; a microsecond of tolerance covers their rounding.
-    return int(np.searchsorted(times, seconds - 1e-6, side="left"))
+    return int(np.searchsorted(times, seconds - _TOLERANCE, side="left"))
 
 
 class PartReader:
@@ -146,13 +146,13 @@ class PartReader:
         part: Which of its frames, and at which size.
     """
 
-    def __init__(self, whole: Video, part: VideoPart) -> None:
+    def __init__(self, whole: VideoSource, part: VideoPart) -> None:
         self.whole = whole
         self.part = part
         self.size = part.size
         self.name = whole.facts().reader
         self.fps = whole.fps / part.every
-        self.warnings = whole.warnings
+        self.warnings = whole.warnings if isinstance(whole, HasWarnings) else ()
         # The whole video caches its own frames; those of another size are worth keeping here.
         self.in_memory = part.size == whole.size
         times = whole.timestamps[np.asarray(part.frames, dtype=np.int64)]

@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, SupportsIndex, overload
+from typing import Any, SupportsIndex, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -367,6 +367,11 @@ class Video:
             >>> len(part), part.size, list(part.part_of_whole.frames)
             (4, (45, 80), [10, 15, 20, 25])
         """
+        if self.is_live:
+            raise VideoError(
+                f"{self.name} is a live source and has no parts yet; read it to its end",
+                reader=self._store.reader_name,
+            )
         chosen = choose_part(self, start, end, every=every, max_side=max_side)
         reader = PartReader(self, chosen)
         store = FrameStore(
@@ -382,7 +387,7 @@ class Video:
     def whole(self) -> Video:
         """The video that this is a part of, see ``part``; for any other, the video itself."""
         reader = self._part_reader()
-        return self if reader is None else reader.whole
+        return self if reader is None else cast(Video, reader.whole)
 
     @property
     def part_of_whole(self) -> VideoPart | None:

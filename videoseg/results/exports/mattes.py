@@ -32,7 +32,7 @@ def export_matte(job: ExportJob) -> Path:
     from videoseg.video import VideoWriter
 
     video = job.require_video("a matte")
-    fps, times = clip_rate(job.segmentation, video)
+    fps, times = clip_rate(job.facts, video, job.segmentation.frames)
     folder = job.root / job.sequence
     with job.folder(folder, [".mp4"]) as (stage, tell), ExitStack() as stack:
         writers = [
