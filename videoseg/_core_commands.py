@@ -16,6 +16,7 @@ CORE_COMMANDS = {
     "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
     "download": ("videoseg.cli.download:download", "Download the weights of a pipeline."),
     "config": ("videoseg.cli.pipelines:config", "Write, show and check pipeline files."),
+    "completion": ("videoseg.cli.completion:completion", "Print the completion of a shell."),
     "doctor": ("videoseg.cli.doctor:doctor", "Check that everything works on this machine."),
 }
 """For each command, in the order of the help, its target and its summary."""

@@ -25,7 +25,7 @@ __all__ = [
 
 
 def pick_device(name: str, *, kinds: Sequence[str] = ("cpu", "cuda")) -> torch.device:
-    """Return the device of this name; ``auto`` is a GPU where there is one.
+    """Return the device of this name; ``auto`` is a GPU, also Apple's, where there is one.
 
     Args:
         name: ``auto``, or a device as torch names it, such as ``cuda:1``.
@@ -38,7 +38,11 @@ def pick_device(name: str, *, kinds: Sequence[str] = ("cpu", "cuda")) -> torch.d
     import torch
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if "cuda" in kinds and torch.cuda.is_available():
+            return torch.device("cuda")
+        if "mps" in kinds and torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
     known = [kind if kind != "cuda" else "cuda, cuda:<number>" for kind in kinds]
     allowed = f"device must be auto, {', '.join(known)}, got {name!r}"
     try:
@@ -53,7 +57,7 @@ def pick_device(name: str, *, kinds: Sequence[str] = ("cpu", "cuda")) -> torch.d
             have = f"there are {count} CUDA devices" if count else "there is no CUDA device"
             raise ConfigError(
                 f"device {name!r} was asked for, but {have} that this torch "
-                f"({torch.__version__}) can use; use device='auto' or 'cpu', or install a "
+                f"({torch.__version__}) can use; use device='auto' or device='cpu', or install a "
                 "torch built for CUDA and a driver"
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():

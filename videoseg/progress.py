@@ -1,13 +1,14 @@
 """Progress displays: a bar on terminals, a line in notebooks, a log elsewhere.
 
-``ProgressBar`` is an observer of pipelines like one of a plug-in: pass it as
-``observers=[bar]``, or turn it on for all runs with
-``registry.register(ProgressBar(), name="progress")``.
+Pipelines show their progress in notebooks and on terminals; ``progress=False`` turns that off.
+``ProgressBar`` is an observer like one of a plug-in: pass it as ``observers=[bar]`` to write
+elsewhere.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ __all__ = [
     "ProgressBar",
     "ProgressDisplay",
     "ProgressObserver",
+    "default_progress",
     "open_display",
     "show_task",
     "track",
@@ -39,6 +41,10 @@ _NOTEBOOK_INTERVAL = 0.25
 """Seconds between two updates of a notebook, which stores every one of them."""
 
 _NOTEBOOK_LINES = 12
+
+
+_num_open: list[None] = []
+"""One entry for each display of an observer that is open: two at a time garble each other."""
 
 
 class ProgressObserver:
@@ -59,6 +65,7 @@ class ProgressObserver:
     def close(self) -> None:
         """Restore the terminal. Closing twice does nothing."""
         if self._display is not None:
+            _num_open.pop()
             self._display.close()
             self._display = None
 
@@ -71,6 +78,7 @@ class ProgressObserver:
     def _open(self) -> ProgressDisplay:
         if self._display is None:
             self._display = open_display(self._stream, clock=self._clock)
+            _num_open.append(None)
         return self._display
 
 
@@ -121,9 +129,12 @@ class ProgressBar(ProgressObserver):
 
     @hookimpl
     def videoseg_stage_finished(self, event: StageFinished) -> None:
-        """Show the time a stage took, or its error."""
-        outcome = f"failed: {event.error}" if event.error else format_seconds(event.seconds)
-        self._open().end(f"{_stage_name(event)}: {outcome}")
+        """Show the time a stage took, and whether it failed."""
+        # The error itself is raised, and told by whoever asked.
+        how = "" if event.error is None else "failed after "
+        if event.error == "interrupted":
+            how = "interrupted after "
+        self._open().end(f"{_stage_name(event)}: {how}{format_seconds(event.seconds)}")
         if self._running:
             self._running.pop()
         if self._running:
@@ -143,6 +154,39 @@ def _describe(done: int, total: int | None, noun: str, seconds: float) -> str:
     if total and done and done != total:
         text += f", {format_seconds(seconds / done * max(0, total - done))} left"
     return text
+
+
+@contextmanager
+def default_progress(
+    progress: bool | None, observers: Sequence[object] = ()
+) -> Iterator[Sequence[object]]:
+    """Yield the observers of a run, with a progress bar where one is wanted.
+
+    Args:
+        progress: Whether to show progress. None shows it in notebooks and on terminals: in the
+            main thread, where no other display is open and no observer is one.
+        observers: The observers that the caller gave.
+    """
+    if progress is None:
+        progress = (
+            not any(isinstance(one, ProgressObserver) for one in observers)
+            and threading.current_thread() is threading.main_thread()
+            and not _num_open
+            and (_in_notebook() or _is_terminal(sys.stderr))
+        )
+    if not progress:
+        yield observers
+        return
+    with ProgressBar() as bar:
+        yield [*observers, bar]
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return stream is not None and bool(stream.isatty())
+    except (AttributeError, ValueError):
+        # Replaced by something else, or closed.
+        return False
 
 
 _Task: TypeAlias = tuple["ProgressDisplay", Callable[[], float]]

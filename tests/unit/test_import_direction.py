@@ -188,6 +188,7 @@ LATE_CIRCLES: dict[frozenset[str], str] = {
     frozenset(
         {
             "videoseg.results.folder",
+            "videoseg.results.live",
             "videoseg.results.notebook",
             "videoseg.results.report.page",
             "videoseg.results.report.timeline",

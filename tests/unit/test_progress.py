@@ -82,8 +82,9 @@ def test_a_failure_is_named():
     stream = io.StringIO()
     with ProgressBar(stream) as bar:
         bar.videoseg_stage_started(StageStarted("propagator", "flow"))
-        bar.videoseg_stage_finished(StageFinished("propagator", "flow", error="out of memory"))
-    assert stream.getvalue() == "propagator flow: failed: out of memory\n"
+        failed = StageFinished("propagator", "flow", seconds=0.5, error="out of memory")
+        bar.videoseg_stage_finished(failed)
+    assert stream.getvalue() == "propagator flow: failed after 0.50 s\n"
 
 
 class Terminal(io.StringIO):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,9 +27,11 @@ from videoseg.evaluation import (
 from videoseg.files import expand_path, read_text, write_file
 from videoseg.results import PARTS
 from videoseg.text import format_count, parse_json, shorten, well_formed
+from videoseg.types.scalars import whole_number
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline, PipelineConfig
+    from videoseg.video.part import Place
 
 __all__ = ["BatchJob", "BatchOutcome", "segment_videos"]
 
@@ -46,12 +48,14 @@ class BatchOutcome:
         total: How many items the batch has.
         done: How many have a result.
         failures: The records of the items that failed.
+        done_ids: The ids of the items that have a result, in the order of the batch.
     """
 
     folder: Path
     total: int
     done: int
     failures: tuple[Record, ...]
+    done_ids: tuple[str, ...] = ()
 
     def result_folder(self, item_id: str) -> Path:
         """Return the folder of an item's result, for ``Segmentation.load``."""
@@ -68,6 +72,10 @@ def segment_videos(
     executor: JobExecutor | None = None,
     parts: Sequence[str] | None = None,
     seed: int = 0,
+    start: Place | None = None,
+    end: Place | None = None,
+    every: int = 1,
+    max_side: int | None = None,
     resume: bool = False,
     retry_failed: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
@@ -90,6 +98,10 @@ def segment_videos(
         parts: What is saved beside ``result.json``: some of ``masks``, ``overlay`` and
             ``report``; all by default.
         seed: The seed of items that have none of their own.
+        start: Where to begin in each video, see ``Video.part``.
+        end: Where to end.
+        every: Look at every so many frames.
+        max_side: Look at frames scaled down to this longer side.
         resume: Continue the batch in the folder, if there is one; items may have been added.
         retry_failed: With ``resume``, run failed items again.
         on_progress: Called at the start and after every item.
@@ -111,7 +123,8 @@ def segment_videos(
     ]
     config = _read_config(pipeline)
     folder = expand_path(out).absolute()
-    _begin_batch(folder, config, resume=resume)
+    part = _part_of(start, end, every, max_side)
+    _begin_batch(folder, config, part, resume=resume)
     with RecordFile(folder / _RECORDS) as file:
         known = _read_done(folder, items)
         before = {
@@ -123,7 +136,7 @@ def segment_videos(
         counter = ProgressCounter(len(items), before, on_progress)
         counter.report()
         if left:
-            job = BatchJob(left, config, folder, chosen)
+            job = BatchJob(left, config, folder, chosen, part)
             if workers:
                 executor = WorkerPool(workers)
             done = _run_here(job, pipeline) if executor is None else executor.run(job, job.groups)
@@ -144,12 +157,14 @@ class BatchJob:
         config: The pipeline that each process builds.
         folder: The folder of the batch.
         parts: What is saved beside ``result.json``; None for all.
+        part: Arguments of ``Video.part``; empty for the whole of each video.
     """
 
     items: tuple[VideoItem, ...]
     config: PipelineConfig
     folder: Path
     parts: tuple[str, ...] | None
+    part: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[list[int]]:
@@ -180,7 +195,8 @@ class BatchJob:
         begin = time.perf_counter()
         try:
             with Video.open(item.video) as video:
-                result = pipe(video, item.query, seed=item.seed or 0)
+                asked = video.part(**self.part) if self.part else video
+                result = pipe(asked, item.query, seed=item.seed or 0, progress=False)
                 seconds = {**result.timings, "total": time.perf_counter() - begin}
                 begin = time.perf_counter()
                 # An earlier run may have been killed between saving and recording.
@@ -241,10 +257,38 @@ def _record_of(item: VideoItem) -> Record:
     return Record(item.id, video, "", query, seed=item.seed or 0)
 
 
-def _begin_batch(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
+def _part_of(
+    start: Place | None, end: Place | None, every: int, max_side: int | None
+) -> dict[str, Any]:
+    """Return the arguments of ``Video.part`` that were given, checked as far as they can be.
+
+    Raises:
+        ConfigError: If one is of another form.
+    """
+    from videoseg.video.part import fitted_size, parse_place
+
+    for name, place in (("start", start), ("end", end)):
+        if place is not None:
+            parse_place(place, name)
+    fitted_size((1, 1), max_side)
+    given = {
+        "start": start,
+        "end": end,
+        "every": whole_number(every, "every", least=1),
+        "max_side": max_side,
+    }
+    defaults = {"every": 1}
+    return {name: value for name, value in given.items() if value != defaults.get(name)}
+
+
+def _begin_batch(
+    folder: Path, config: PipelineConfig, part: Mapping[str, Any], *, resume: bool
+) -> None:
     """Check that the folder is free, or holds a batch of the same pipeline."""
     path = folder / _RUN
-    document = {"format": _FORMAT, "schema": 1, "pipeline": config.to_dict()}
+    document: Any = {"format": _FORMAT, "schema": 1, "pipeline": config.to_dict()}
+    if part:
+        document["part"] = dict(part)
     # Compared with a document that has been through JSON, too.
     document = parse_json(json.dumps(document, default=str))
     # Unlike Path.exists, this does not raise for impossible names.
@@ -261,8 +305,8 @@ def _begin_batch(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
             )
         if there != document:
             raise OutputError(
-                f"{folder} contains a batch of another pipeline ({path} names it); choose another "
-                "folder, or use that pipeline"
+                f"{folder} contains a batch of another pipeline, or of another part of the videos "
+                f"({path} names them); choose another folder, or use what is there"
             )
         return
     if any(os.path.lexists(folder / name) for name in (_RECORDS, "run.json")):
@@ -301,7 +345,8 @@ def _read_done(folder: Path, items: Sequence[VideoItem]) -> dict[str, Record]:
 def _read_outcome(folder: Path, items: Sequence[VideoItem]) -> BatchOutcome:
     known = _read_done(folder, items)
     failures = tuple(record for record in known.values() if record.failed)
-    return BatchOutcome(folder, len(items), len(known) - len(failures), failures)
+    done = tuple(item.id for item in items if item.id in known and not known[item.id].failed)
+    return BatchOutcome(folder, len(items), len(known) - len(failures), failures, done)
 
 
 def _read_config(pipeline: Pipeline | PipelineConfig | str) -> PipelineConfig:

@@ -1,3 +1,4 @@
+from .answer import reasons_of as reasons_of
 from .batch import segment_batch as segment_batch
 from .doctor import Finding as Finding
 from .doctor import print_finding as print_finding
@@ -14,7 +15,6 @@ from .options import parse_options as parse_options
 from .options import pipeline_options as pipeline_options
 from .output_folder import check_output_folder as check_output_folder
 from .output_folder import default_output_folder as default_output_folder
-from .run import reasons_of as reasons_of
 from .terminal import json_option as json_option
 from .terminal import open_console as open_console
 from .terminal import print_files as print_files

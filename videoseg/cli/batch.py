@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.options import parts_option, pipeline_options
-from videoseg.cli.terminal import json_option, print_line, write_json
+from videoseg.cli.options import FORMATS, complete_formats, parts_option, pipeline_options
+from videoseg.cli.terminal import json_option, print_line, working, write_json
+from videoseg.cli.video_options import part_options
 from videoseg.text import printable
 
 if TYPE_CHECKING:
     from videoseg.batch import BatchOutcome
     from videoseg.evaluation import JobExecutor
+    from videoseg.results import ExportFormat
 
 __all__ = ["segment_batch"]
 
@@ -25,17 +28,27 @@ __all__ = ["segment_batch"]
     examples="""
     videoseg batch clips/ "the dog that jumps" -o out/dogs
     videoseg batch asked.jsonl -o out/asked --workers 2 --resume
-    videoseg export out/dogs/results/* --format coco -o labels
+    videoseg batch clips/ "the dog" -o out/dogs --max-side 480 --export coco
     """,
 )
 @click.argument("source", type=PATH)
 @click.argument("query", required=False)
 @click.option("-o", "--output", type=PATH, required=True, help="The folder of this batch.")
+@part_options
 @pipeline_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option(
+    "--export",
+    "formats",
+    multiple=True,
+    metavar="FORMAT",
+    shell_complete=complete_formats,
+    help=f"At the end, export all results to one folder, OUTPUT/FORMAT: {', '.join(FORMATS)}. "
+    "Can be repeated.",
+)
 @parts_option
 @click.option("--resume", is_flag=True, help="Continue the batch in the folder.")
-@click.option("--retry-failed", is_flag=True, help="With --resume: run failed items again.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: run failed videos again.")
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
@@ -50,10 +63,16 @@ def segment_batch(
     source: Path,
     query: str | None,
     output: Path,
+    start: str | None,
+    end: str | None,
+    every: int,
+    max_side: int | None,
     pipeline: str,
+    device: str | None,
     options: tuple[str, ...],
     max_turns: int | None,
     seed: int,
+    formats: tuple[str, ...],
     parts: tuple[str, ...] | None,
     resume: bool,
     retry_failed: bool,
@@ -72,13 +91,16 @@ def segment_batch(
     from videoseg.batch import segment_videos
     from videoseg.cli.eval_progress import EvaluationProgress
     from videoseg.cli.options import checked_pipeline, parse_options
+    from videoseg.results import check_format
 
+    for name in formats:
+        check_format(name)
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes with --resume")
     pipe = checked_pipeline(
-        pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
+        pipeline, stages=stages, options=parse_options(options), max_turns=max_turns, device=device
     )
-    with pipe, EvaluationProgress(quiet=quiet, unit="items") as progress:
+    with pipe, EvaluationProgress(quiet=quiet, unit="videos") as progress:
         try:
             outcome = segment_videos(
                 source,
@@ -89,6 +111,10 @@ def segment_batch(
                 executor=executor,
                 parts=parts,
                 seed=seed,
+                start=start,
+                end=end,
+                every=every,
+                max_side=max_side,
                 resume=resume,
                 retry_failed=retry_failed,
                 on_progress=progress,
@@ -97,19 +123,43 @@ def segment_batch(
             progress.close()
             if progress.latest is not None:
                 hint = (
-                    f"\n{progress.latest.done} of {progress.latest.total} items are recorded in "
+                    f"\n{progress.latest.done} of {progress.latest.total} videos are recorded in "
                     f"{output}; add --resume to the command to continue"
                 )
                 click.echo(printable(hint, keep="\n"), err=True)
             raise
+    exported = _export_all(outcome, formats, quiet=quiet)
     if as_json:
-        write_json(_document(outcome))
+        write_json({**_document(outcome), "exported": exported})
     elif not quiet:
         print_line(
             f"{outcome.done} of {outcome.total} done, {len(outcome.failures)} failed; results "
             f"are in {outcome.folder / 'results'}"
         )
+        for name, path in exported.items():
+            print_line(f"exported as {name}: {path}")
     return int(outcome.total == len(outcome.failures))
+
+
+def _export_all(outcome: BatchOutcome, formats: Sequence[str], *, quiet: bool) -> dict[str, str]:
+    """Export every result that there is; return the folder of each format."""
+    from videoseg.progress import track
+    from videoseg.results import Segmentation, export
+
+    places = {}
+    for name in formats:
+        places[name] = str(outcome.folder / name)
+        with working(f"exporting as {name}", quiet=quiet):
+            for item_id in track(outcome.done_ids, "videos"):
+                export(
+                    Segmentation.load(outcome.result_folder(item_id)),
+                    outcome.folder / name,
+                    format=cast("ExportFormat", name),
+                    sequence=item_id,
+                    # A batch that is continued exports its earlier results again.
+                    overwrite=True,
+                )
+    return places
 
 
 def _document(outcome: BatchOutcome) -> dict[str, object]:

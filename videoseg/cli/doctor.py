@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +23,7 @@ from videoseg._version import __version__
 from videoseg.cli.framework import VideosegCommand
 from videoseg.cli.terminal import json_option, open_console, print_row, write_json
 from videoseg.errors import CORE_PACKAGES, VideosegError
+from videoseg.text import format_count, parse_json, shorten_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +37,31 @@ Verdict: TypeAlias = Literal["ok", "note", "broken"]
 _STYLES = {"ok": "green", "note": "yellow", "broken": "bold red"}
 
 _OPTIONAL = ("decord",)
+
+# Of models and plug-ins, by the names of their modules; the second says what breaks without it.
+_MODEL_LIBRARIES = {
+    "torch": ("torch", "every stage with a model of torch"),
+    "torchvision": ("torchvision", "models of transformers, and detectors"),
+    "transformers": ("transformers", "chat models and detectors of transformers"),
+    "sam2": ("sam2", "the segmenter and the propagator sam2"),
+    "onnxruntime": ("onnxruntime", "the detector yolox, where it runs on onnxruntime"),
+    "ray": ("ray", "videoseg ray"),
+}
+_VERSIONS_ONLY = {"accelerate": "accelerate", "peft": "peft", "supervision": "supervision"}
+
+# Importing all of them takes some seconds; much longer means that one hangs.
+_IMPORT_SECONDS = 180
+
+_TRY_IMPORTS = """
+import importlib, json, sys
+found = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        found[name] = f"{type(error).__name__}: {error}"
+print("\\n" + json.dumps(found))
+"""
 _MIN_FREE_BYTES = 200 * 2**20
 
 
@@ -79,7 +109,9 @@ def doctor(*, as_json: bool) -> int:
     elif broken:
         console.print(f"\n{len(broken)} broken; see above for what to do", style="bold red")
     else:
-        console.print("\neverything needed works", style="bold green")
+        notes = sum(finding.verdict == "note" for finding in findings)
+        more = f"; {format_count(notes, 'note')} above on what else could be used" if notes else ""
+        console.print(f"\neverything that the default pipeline needs works{more}", style="green")
     return int(bool(broken))
 
 
@@ -88,6 +120,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("videoseg", "ok", __version__)
     yield from _libraries()
+    yield from _guarded("model libraries", _model_libraries)
     yield from _guarded("plug-ins", _plugins)
     yield from _guarded("video", _decoding)
     yield from _guarded("disk", _disk)
@@ -117,6 +150,49 @@ def _libraries() -> Iterator[Finding]:
                 # The components that need an optional one are listed with the plug-ins.
                 yield Finding("library", "broken", f"{name} is missing: pip install {name}")
     yield Finding("libraries", "ok", ", ".join(found))
+
+
+def _model_libraries() -> Iterator[Finding]:
+    versions = {}
+    packages = {module: package for module, (package, _) in _MODEL_LIBRARIES.items()}
+    for module, package in {**packages, **_VERSIONS_ONLY}.items():
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[module] = f"{package} {metadata.version(package)}"
+    if not versions:
+        yield Finding("model libraries", "ok", "none installed; the default pipeline needs none")
+        return
+    yield Finding("model libraries", "ok", ", ".join(versions.values()))
+    tried = tuple(module for module in versions if module in _MODEL_LIBRARIES)
+    for module, error in _failed_imports(tried).items():
+        package, used_by = _MODEL_LIBRARIES[module]
+        text = f"{versions[module]} cannot be imported ({shorten_text(error, 200)}), which breaks "
+        text += f"{used_by}: pip install --upgrade --force-reinstall {package}"
+        if module == "torchvision" and "torch" in versions:
+            text += f", of the build that goes with {versions['torch']}"
+        yield Finding(module, "note", text)
+
+
+@lru_cache(maxsize=1)
+def _failed_imports(modules: tuple[str, ...]) -> dict[str, str]:
+    """Return the modules that cannot be imported, with their errors.
+
+    A process of its own tries them: one that fails half-way would leave its traces here.
+    """
+    if not modules:
+        return {}
+    done = subprocess.run(
+        [sys.executable, "-c", _TRY_IMPORTS, *modules],
+        capture_output=True,
+        text=True,
+        timeout=_IMPORT_SECONDS,
+        check=False,
+    )
+    try:
+        found = parse_json(done.stdout.strip().splitlines()[-1])
+        return {str(name): " ".join(str(error).split()) for name, error in found.items()}
+    except (LookupError, ValueError, AttributeError):
+        # It has crashed: nothing that it needs works.
+        return {modules[0]: f"the process that tried to import it ended with {done.returncode}"}
 
 
 def _plugins() -> Iterator[Finding]:

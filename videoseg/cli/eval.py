@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from videoseg.cli.completion import complete_benchmarks
 from videoseg.cli.framework import PATH, VideosegCommand, typed_command
 from videoseg.cli.options import parse_value, pipeline_options
 from videoseg.cli.terminal import (
@@ -93,9 +94,10 @@ strict_option = click.option(
     videoseg eval mevis --root data/mevis -o out/mevis --resume
     videoseg eval revos --root data/revos -o out/revos --workers 4 --limit 100
     videoseg eval revos --root data/revos -o out/revos --shard 1/8
+    videoseg eval mevis --root data/mevis -o out/one --only 00917dcfc4
     """,
 )
-@click.argument("benchmark")
+@click.argument("benchmark", shell_complete=complete_benchmarks)
 @root_option
 @split_option
 @pipeline_options
@@ -103,6 +105,12 @@ strict_option = click.option(
 @click.option("--resume", is_flag=True, help="Continue the run in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
 @click.option("--shard", callback=_read_shard, metavar="I/N", help="Run one of N equal parts.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="ID",
+    help="Run only the sample of this id, or those of the video of this id. Can be repeated.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Run only the first N samples.")
 @click.option(
     "--workers",
@@ -135,12 +143,14 @@ def evaluate_benchmark(
     resume: bool,
     retry_failed: bool,
     shard: Shard | None,
+    only: tuple[str, ...],
     limit: int | None,
     workers: int,
     seed: int,
     options: tuple[str, ...],
     reader_options: tuple[str, ...],
     max_turns: int | None,
+    device: str | None,
     strict: bool,
     report_only: bool,
     always_submit: bool,
@@ -168,7 +178,7 @@ def evaluate_benchmark(
     if always_submit and submission is None:
         raise click.UsageError(f"{benchmark} has no form of submissions; leave out --submission")
     pipe = checked_pipeline(
-        pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
+        pipeline, stages=stages, options=parse_options(options), max_turns=max_turns, device=device
     )
     with working(f"reading {benchmark}", quiet=quiet):
         samples = open_split(benchmark, root, split, strict=strict, options=read_options)
@@ -185,6 +195,7 @@ def evaluate_benchmark(
                     retry_failed=retry_failed,
                     shard=shard,
                     limit=limit,
+                    only=only,
                     workers=workers,
                     executor=executor,
                     seed=seed,

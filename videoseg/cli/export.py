@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.options import FORMATS
+from videoseg.cli.options import FORMATS, complete_formats
 from videoseg.cli.terminal import json_option, open_console, print_files, working, write_json
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = ["export_results"]
     "name",
     required=True,
     metavar="FORMAT",
+    shell_complete=complete_formats,
     help=f"One of {', '.join(FORMATS)}.",
 )
 @click.option(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from videoseg.cli.terminal import own_output
 from videoseg.files import expand_path
@@ -20,6 +26,7 @@ __all__ = [
     "VideosegCommand",
     "VideosegGroup",
     "note",
+    "seconds_running",
     "typed_command",
 ]
 
@@ -33,12 +40,16 @@ class Settings:
         notes: Sentences added to the error line, such as where partial results are.
         arguments: The arguments of the program.
         command: The command that is running.
+        began: When the program began, by ``time.perf_counter``.
+        verbosity: How often ``-v`` was given.
     """
 
     debug: bool = False
     notes: list[str] = field(default_factory=list)
     arguments: tuple[str, ...] = ()
     command: click.Command | None = None
+    began: float = field(default_factory=time.perf_counter)
+    verbosity: int = 0
 
 
 def note(text: str) -> None:
@@ -74,13 +85,69 @@ def _debug_option() -> click.Option:
     )
 
 
+def seconds_running() -> float:
+    """Return for how many seconds the program has been running."""
+    return time.perf_counter() - _settings(click.get_current_context()).began
+
+
+def _set_verbosity(context: click.Context, _parameter: click.Parameter, value: int) -> None:
+    if value:
+        _settings(context).verbosity = max(value, _settings(context).verbosity)
+
+
+def _verbose_option() -> click.Option:
+    return click.Option(
+        ["-v", "--verbose"],
+        count=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_verbosity,
+        help="Log what is done to standard error; -vv logs more.",
+    )
+
+
+class _LogHandler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore]
+    """Writes the records of videoseg and its plug-ins to what is standard error at the time."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(logging.Formatter("%(relativeCreated)8.0f ms %(name)s: %(message)s"))
+        self.addFilter(lambda record: record.name.startswith("videoseg"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; a progress bar has put its own stream in place."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+@contextmanager
+def _logging(verbosity: int) -> Iterator[None]:
+    """Show log records while a command runs; afterwards everything is as it was."""
+    if not verbosity:
+        yield
+        return
+    root = logging.getLogger()
+    before, handler = root.level, _LogHandler()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO if verbosity == 1 else logging.DEBUG)
+    handler.setLevel(root.level)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        root.removeHandler(handler)
+
+
 class _OwnOutput(click.Command):
     """A command whose standard output holds only what the command itself prints."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        _settings(ctx).command = self
-        with own_output():
+        settings = _settings(ctx)
+        settings.command = self
+        # Of a group, its command logs.
+        verbosity = 0 if isinstance(self, click.Group) else settings.verbosity
+        with own_output(), _logging(verbosity):
             return super().invoke(ctx)
 
 
@@ -96,7 +163,7 @@ class VideosegCommand(_OwnOutput):
     def __init__(self, *arguments: Any, examples: str = "", **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.examples = examples
-        self.params.append(_debug_option())
+        self.params += [_verbose_option(), _debug_option()]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples below the options."""
@@ -137,6 +204,13 @@ class _PathType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A path; a leading ``~`` is the home directory."""
 
     name = "path"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Let the shell complete it."""
+        del ctx, param
+        return [CompletionItem(incomplete, type="file")]
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -18,11 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 for success, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 or 129 after
         SIGTERM or SIGHUP.
     """
+    began = time.perf_counter()
     try:
         # Imported here, so that errors and Ctrl-C during the imports are one line, too.
         from videoseg.cli.program import run_program
 
-        return run_program(sys.argv[1:] if arguments is None else arguments)
+        return run_program(sys.argv[1:] if arguments is None else arguments, began=began)
     except ImportError as error:
         from videoseg.errors import MissingDependencyError
 

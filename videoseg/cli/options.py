@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from videoseg.cli.completion import beginning, complete_components, complete_pipelines
 from videoseg.errors import ConfigError
 from videoseg.files import expand_path
 from videoseg.text import shorten
 
 if TYPE_CHECKING:
-    from videoseg.pipeline import Pipeline
+    from videoseg.pipeline import Pipeline, Use
 
 __all__ = [
     "checked_pipeline",
@@ -27,26 +29,89 @@ __all__ = [
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+
+def _complete_options(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Complete ``STAGE.OPTION=``, with the options of the components that were chosen."""
+    from videoseg.errors import VideosegError
+    from videoseg.pipeline import STAGES, Use
+    from videoseg.plugins import default_registry
+
+    stage, dot, option = incomplete.partition(".")
+    if not dot:
+        return beginning([f"{name}." for name in STAGES], incomplete)
+    name = context.params.get(stage)
+    try:
+        if name is None:
+            use = named_pipeline(context.params.get("pipeline") or "attributes").stages.get(stage)
+            name = use.name if isinstance(use, Use) else None
+        options = {} if name is None else default_registry().options(stage, name)
+    except VideosegError:
+        # What is typed so far names nothing that exists; the command will say so.
+        return []
+    return beginning([f"{stage}.{each}=" for each in options], f"{stage}.{option}")
+
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
+
+
+def _read_device(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and _DEVICE.fullmatch(value) is None:
+        raise click.BadParameter(
+            f"there is no device {shorten(value)}; give auto, cpu, cuda, cuda:1 (a GPU by its "
+            "number) or mps (Apple's GPU)"
+        )
+    return value
+
+
+def _complete_device(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    return beginning(("auto", "cpu", "cuda", "mps"), incomplete)
+
+
+def _stage_option(stage: str, *others: str, what: str = "") -> Callable[[_Command], _Command]:
+    alternatives = "".join(f", or '{word}'" for word in others)
+    return click.option(
+        f"--{stage}",
+        metavar="NAME",
+        shell_complete=complete_components(stage, *others),
+        help=f"Replace the {what or stage}{alternatives}.",
+    )
+
+
 _PIPELINE_OPTIONS = (
     click.option(
         "--pipeline",
         default="attributes",
         show_default=True,
         metavar="NAME",
+        shell_complete=complete_pipelines,
         help="A pipeline, or a YAML file that describes one.",
     ),
-    click.option("--sampler", metavar="NAME", help="Replace the sampler."),
-    click.option("--grounder", metavar="NAME", help="Replace the grounder."),
-    click.option("--segmenter", metavar="NAME", help="Replace the segmenter, or 'none'."),
-    click.option("--propagator", metavar="NAME", help="Replace the propagator."),
-    click.option("--chat", metavar="NAME", help="Replace the chat model, or 'none'."),
+    _stage_option("sampler"),
+    _stage_option("grounder"),
+    _stage_option("segmenter", "none"),
+    _stage_option("propagator"),
+    _stage_option("chat", "none", what="chat model"),
     click.option(
         "-O",
         "--option",
         "options",
         multiple=True,
         metavar="STAGE.OPTION=VALUE",
+        shell_complete=_complete_options,
         help="Set an option of a stage; `videoseg plugins show` lists them. Can be repeated.",
+    ),
+    click.option(
+        "--device",
+        callback=_read_device,
+        metavar="DEVICE",
+        shell_complete=_complete_device,
+        help="Where all models run: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.",
     ),
     click.option(
         "--max-turns",
@@ -70,6 +135,14 @@ FORMATS = (
     *("label-studio", "matte"),
 )
 """The formats of exports."""
+
+
+def complete_formats(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Complete the formats of exports."""
+    return beginning(FORMATS, incomplete)
+
 
 _PARTS = ("masks", "overlay", "report")
 
@@ -127,6 +200,7 @@ def checked_pipeline(
     stages: Mapping[str, str | None],
     options: Mapping[str, Mapping[str, Any]],
     max_turns: int | None,
+    device: str | None = None,
 ) -> Pipeline:
     """Return a pipeline with some stages and options replaced, everything checked.
 
@@ -135,6 +209,7 @@ def checked_pipeline(
         stages: For each stage the component to use instead; None keeps the pipeline's.
         options: For each stage the options to set.
         max_turns: Maximum number of grounder turns; None keeps the pipeline's.
+        device: Where all stages run that have a device to choose; ``options`` win over it.
 
     Raises:
         VideosegError: If a component is unknown, missing or incompatible.
@@ -152,11 +227,68 @@ def checked_pipeline(
     pipeline = named_pipeline(name)
     if changes:
         pipeline = pipeline.replace(**changes)
+    if device is not None:
+        pipeline = _on_device(pipeline, device)
     if options:
         pipeline = pipeline.replace(**{stage: dict(given) for stage, given in options.items()})
     if problems := pipeline.explain().problems:
         raise ConfigError(problems)
     return pipeline
+
+
+def _on_device(pipeline: Pipeline, device: str) -> Pipeline:
+    """Return a pipeline whose stages run on a device, as far as they have one to choose.
+
+    Raises:
+        ConfigError: If none has, and the device is not one that is there anyway.
+    """
+    from videoseg.pipeline import Use
+
+    changes = {}
+    for stage, use in pipeline.stages.items():
+        if isinstance(use, Use):
+            placed = _placed(stage, use, device)
+            if placed != use:
+                changes[stage] = placed
+    if not changes and device not in ("auto", "cpu"):
+        raise ConfigError(
+            f"no stage of this pipeline has a device to choose, so nothing can run on {device}; "
+            "leave out --device"
+        )
+    return pipeline.replace(**changes) if changes else pipeline
+
+
+def _placed(kind: str, used: Use, device: str) -> Use:
+    """Return a component with the device set, and those that its options name as well."""
+    from videoseg.pipeline import Use
+    from videoseg.plugins import KINDS, default_registry
+
+    registry = default_registry()
+    # One that is missing something is reported by the check of the whole pipeline.
+    if registry.find(kind, used.name).missing_modules:
+        return used
+    options = dict(used.options)
+    for name, value in used.options.items():
+        if name in KINDS and isinstance(value, str | Use | Mapping):
+            options[name] = _placed_value(name, value, device)
+    if "device" in registry.options(kind, used.name):
+        options["device"] = device
+    return Use(used.name, options)
+
+
+def _placed_value(kind: str, value: Any, device: str) -> Any:
+    from videoseg.pipeline import Use
+
+    if isinstance(value, Use):
+        return _placed(kind, value, device)
+    if isinstance(value, str):
+        placed = _placed(kind, Use(value, {}), device)
+        return {"name": placed.name, "options": dict(placed.options)} if placed.options else value
+    name = value.get("name")
+    if not isinstance(name, str):
+        return value
+    placed = _placed(kind, Use(name, dict(value.get("options") or {})), device)
+    return {**value, "options": dict(placed.options)} if placed.options else value
 
 
 def parse_options(items: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ import click
 from videoseg._core_commands import CORE_COMMANDS
 from videoseg._interruption import Terminated, describe_error, noted_signals
 from videoseg._version import __version__
+from videoseg.cli.completion import COMPLETE_VARIABLE, is_completing
 from videoseg.cli.framework import Settings, VideosegGroup
 from videoseg.cli.terminal import standard_streams
 from videoseg.errors import (
@@ -42,6 +43,11 @@ _MOST_LINES = 50
 _LONGEST_SUMMARY = 200
 
 _QUOTE = "'"
+
+# Repeated here so that --help does not import videoseg.pipeline; a test compares them.
+_STAGES = ("sampler", "grounder", "segmenter", "propagator", "chat")
+_STAGE = re.compile(rf"({'|'.join(_STAGES)})\b")
+_STAGE_ARGUMENT = re.compile(r"(?<![\w.'/=-])(\w+)=(True|False|\d+|'[^']*'|\.\.\.)")
 _ARGUMENT = re.compile(r"\b(pass|set|use|with) (\w+)=(True|\d+|'[^']*')")
 
 
@@ -148,7 +154,12 @@ def videoseg() -> None:
 # -- running a command -------------------------------------------------------------------
 
 
-def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> int:
+def run_program(
+    arguments: Sequence[str],
+    program: click.Command = videoseg,
+    *,
+    began: float | None = None,
+) -> int:
     """Run one command and return the exit status; an error goes to stderr.
 
     An error is one line that begins with ``error:``. Further problems have a line each, indented
@@ -157,14 +168,18 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     Args:
         arguments: The arguments of the program.
         program: The program, ``videoseg`` by default.
+        began: When it began, by ``time.perf_counter``; by default now.
     """
     settings = Settings(arguments=tuple(arguments))
+    if began is not None:
+        settings.began = began
     try:
         with noted_signals(*_ENDING_SIGNALS), standard_streams():
             status = program.main(
                 args=list(arguments) or ["--help"],
                 prog_name=program.name,
                 standalone_mode=False,
+                complete_var=COMPLETE_VARIABLE,
                 obj=settings,
             )
         return int(status or 0)
@@ -189,6 +204,9 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
         text = "this machine is out of memory; try a smaller or shorter video"
         return _report(text, error, settings)
     except BaseException as error:
+        if isinstance(error, SystemExit) and is_completing():
+            # This is how click ends after it has answered the shell.
+            return int(error.code or 0)
         if (missing := MissingDependencyError.of(error)) is not None:
             return _report(str(missing), error, settings)
         # Not even a plug-in that calls sys.exit ends the program without a message.
@@ -234,24 +252,36 @@ def _problems(error: VideosegError, command: click.Command | None) -> list[str]:
 def _as_options(text: str, command: click.Command | None, stages: Sequence[str] = ()) -> str:
     """Return a message with arguments such as ``overwrite=True`` as options: ``--overwrite``.
 
+    Arguments of a stage become options of it: ``-O propagator.download=true``.
+
     Args:
-        text: The message. Arguments are recognized after a word such as "pass" or "with" only:
-            names of files may have the same form.
+        text: The message. If it does not begin with a stage, arguments are recognized after a
+            word such as "pass" or "with" only: names of files may have the same form.
         command: The command whose options are meant.
-        stages: The stages that ``download=True`` is meant for.
+        stages: The stages that are meant; by default the one that the message begins with.
     """
     options = {} if command is None else {one.name: one.opts[-1] for one in command.params}
+    if not stages and "options" in options and (begin := _STAGE.match(text)):
+        stages = (begin[1],)
 
     def as_option(found: re.Match[str]) -> str:
         verb, name, value = found.groups()
-        if name == "download" and stages:
-            return " ".join(["pass", *(f"-O {stage}.download=true" for stage in stages)])
         if not options.get(name, "").startswith("-"):
             return found[0]
         typed = options[name] if value == "True" else f"{options[name]} {value.strip(_QUOTE)}"
         return f"{verb} {typed}"
 
-    return _ARGUMENT.sub(as_option, text)
+    def as_stage_option(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if options.get(name, "").startswith("-"):
+            return f"{options[name]} {value.strip(_QUOTE)}"
+        typed = value.lower() if value in ("True", "False") else value.strip(_QUOTE)
+        return " ".join(f"-O {stage}.{name}={typed}" for stage in stages)
+
+    text = _ARGUMENT.sub(as_option, text)
+    if stages:
+        text = _STAGE_ARGUMENT.sub(as_stage_option, text).replace("set -O ", "pass -O ")
+    return text
 
 
 def _report_usage(error: click.UsageError) -> int:

@@ -1,53 +1,48 @@
-"""``videoseg run``: ask a video a question."""
+"""``videoseg run``: ask a video a question, or follow objects that are given in it."""
 
 from __future__ import annotations
 
 import os
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.options import FORMATS, parts_option, pipeline_options
-from videoseg.cli.terminal import (
-    json_option,
-    open_console,
-    print_files,
-    print_row,
-    working,
-    write_json,
+from videoseg.cli.completion import complete_components, complete_files
+from videoseg.cli.framework import PATH, VideosegCommand, seconds_running
+from videoseg.cli.options import FORMATS, complete_formats, parts_option, pipeline_options
+from videoseg.cli.terminal import json_option, open_console, working, write_json
+from videoseg.cli.video_options import (
+    GivenObject,
+    make_prompts,
+    part_options,
+    prompt_options,
 )
 from videoseg.errors import OutputError
-from videoseg.text import format_count, printable
+from videoseg.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from videoseg.cli.checkpoint import Checkpoint
     from videoseg.pipeline import Pipeline
     from videoseg.results import ExportFormat, Segmentation
-    from videoseg.types import Grounding, MaskTrack, Trace, TraceTurn, Window
+    from videoseg.types import Grounding, Prompt, Trace
     from videoseg.video import Video
 
-__all__ = ["reasons_of", "run"]
+__all__ = ["run"]
 
 _GUESSED, _ABSENT = 3, 4
 """Exit statuses under ``--strict``; 1 and 2 are those of errors, see ``videoseg.cli.program``."""
 
-_FILES = (
-    ("report.html", "the reasoning beside the frames"),
-    ("overlay.mp4", "the video with masks drawn"),
-    ("masks", "one PNG per object and frame"),
-    ("result.json", "the result, for videoseg.Segmentation.load"),
-)
 
-
-def _read_query(context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _read_query(
+    context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
     video = context.params["video"]
+    if value is None:
+        return None
     # Path.exists raises an error for a long query instead of returning False.
     if not os.path.exists(video) and os.path.exists(value):  # noqa: PTH110
         raise click.UsageError(
@@ -63,15 +58,39 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     examples="""
     videoseg run dog.mp4 "the dog that jumps"
     videoseg run frames/ "the red cup" -o out/cup --only masks
+    videoseg run dog.mp4 "the dog" --start 1:30 --end 1:45 --max-side 480
+    videoseg run dog.mp4 --box dog=0:120,80,260,300
+    videoseg run rtsp://camera/stream "the person" --live -o out/door
     videoseg run dog.mp4 "the dog" --sampler uniform -O sampler.num_frames=16
     videoseg run dog.mp4 "the dog" --json --quiet | jq .status
     """,
 )
-@click.argument("video")
-@click.argument("query", callback=_read_query)
+@click.argument("video", shell_complete=complete_files)
+@click.argument("query", required=False, callback=_read_query)
 @click.option("-o", "--output", type=PATH, help="Output folder. Default: videoseg-out/<name>.")
+@part_options
+@prompt_options
+@click.option(
+    "--live",
+    is_flag=True,
+    help="VIDEO is a camera by its number, such as 0, or the address of a stream. Ctrl-C ends it.",
+)
+@click.option(
+    "--warmup-frames",
+    type=click.IntRange(min=1, max=1_000),
+    default=48,
+    show_default=True,
+    help="With --live: answer QUERY from so many frames.",
+)
 @pipeline_options
-@click.option("--reader", default="auto", show_default=True, metavar="NAME", help="Video reader.")
+@click.option(
+    "--reader",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=complete_components("reader", "auto"),
+    help="Video reader.",
+)
 @click.option("--seed", type=int, help="Random seed. Default: 0.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing result.")
 @click.option(
@@ -84,6 +103,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     "formats",
     multiple=True,
     metavar="FORMAT",
+    shell_complete=complete_formats,
     help=f"Also export: {', '.join(FORMATS)}. Can be repeated.",
 )
 @parts_option
@@ -103,9 +123,20 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
 def run(
     *,
     video: str,
-    query: str,
+    query: str | None,
     output: Path | None,
+    start: str | None,
+    end: str | None,
+    every: int,
+    max_side: int | None,
+    boxes: tuple[GivenObject, ...],
+    points: tuple[GivenObject, ...],
+    negative_points: tuple[GivenObject, ...],
+    masks: tuple[GivenObject, ...],
+    live: bool,
+    warmup_frames: int,
     pipeline: str,
+    device: str | None,
     options: tuple[str, ...],
     max_turns: int | None,
     reader: str,
@@ -122,22 +153,59 @@ def run(
     """Ask VIDEO a question; save masks for every frame and the reasoning.
 
     VIDEO is a video file, a folder of pictures or one picture. All options are checked
-    before the run starts.
+    before the run starts. Frames count from 0 and are those of the whole video, as are masks and
+    boxes, whichever part of it was looked at.
     """
+    from videoseg.cli.answer import answer_document, print_answer
     from videoseg.cli.checkpoint import Checkpoint
     from videoseg.cli.options import checked_pipeline, parse_options
     from videoseg.cli.output_folder import check_output_folder, default_output_folder
     from videoseg.pipeline import check_query
 
     stage_options = parse_options(options)
-    query = check_query(query)
+    given = (*boxes, *points, *negative_points, *masks)
+    if (query is None) != bool(given):
+        raise click.UsageError(
+            "give either a 'QUERY', or objects with --box, --point or --mask"
+            + ("" if query is None else "; the query is not needed to follow what is given")
+        )
+    query = "" if query is None else check_query(query)
     if resume and output is None:
         raise click.UsageError("--resume needs the -o of the interrupted run")
-    pipe = checked_pipeline(pipeline, stages=stages, options=stage_options, max_turns=max_turns)
+    if live:
+        _check_live(video, given=bool(given), start=start, resume=resume, formats=formats)
+    else:
+        _hint_at_live(video)
+    pipe = checked_pipeline(
+        pipeline, stages=stages, options=stage_options, max_turns=max_turns, device=device
+    )
+    if live:
+        from videoseg.cli.live import LiveRun
+
+        with pipe:
+            return LiveRun(
+                video,
+                query,
+                pipe,
+                output,
+                every=every,
+                max_side=max_side,
+                end=end,
+                warmup_frames=warmup_frames,
+                seed=seed or 0,
+                overwrite=overwrite,
+                overlay=parts is None or "overlay" in parts,
+                quiet=quiet,
+                as_json=as_json,
+            ).run()
 
     from videoseg.video import Video
 
     with Video.open(video, reader=reader) as opened, pipe:
+        asked = opened
+        if (start, end, every, max_side) != (None, None, 1, None):
+            asked = opened.part(start, end, every=every, max_side=max_side)
+        prompts = make_prompts(given, opened)
         folder = output or default_output_folder(opened.name)
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
@@ -150,18 +218,20 @@ def run(
         else:
             checkpoint.start(overwrite=overwrite)
         with checkpoint:
+            before = seconds_running()
             result = _run_pipeline(
-                pipe, opened, query, checkpoint, answer, quiet=quiet, resume=resume
+                pipe, asked, query, prompts, checkpoint, answer, quiet=quiet, resume=resume
             )
+            result = _with_start(result, before)
             checkpoint.result = result
             with working(f"saving to {folder}", quiet=quiet):
                 result.save(folder, overwrite=overwrite, parts=parts)
         with working(f"exporting to {folder.parent}", quiet=quiet or not formats):
             exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
-        write_json(_answer_document(result, folder, exported))
+        write_json(answer_document(result, folder, exported, seconds=seconds_running()))
     elif not quiet:
-        _print_answer(open_console(), result, folder, exported)
+        print_answer(open_console(), result, folder, exported, seconds=seconds_running())
     if as_json or quiet:
         for warning in result.warnings:
             click.echo(printable(f"warning: {warning}"), err=True)
@@ -172,6 +242,7 @@ def _run_pipeline(
     pipe: Pipeline,
     video: Video,
     query: str,
+    prompts: Sequence[Prompt],
     checkpoint: Checkpoint,
     answer: tuple[Grounding, Trace] | None,
     *,
@@ -185,6 +256,10 @@ def _run_pipeline(
         observers: list[object] = [checkpoint]
         if not quiet:
             observers.append(stack.enter_context(ProgressBar()))
+        if prompts:
+            return pipe.propagate(
+                video, prompts, seed=checkpoint.seed, observers=observers, progress=False
+            )
         if answer is not None:
             grounding, trace = answer
             return pipe.propagate(
@@ -194,9 +269,62 @@ def _run_pipeline(
                 trace=trace,
                 seed=checkpoint.seed,
                 observers=observers,
+                progress=False,
             )
         recorded = stack.enter_context(pipe.recording(checkpoint.exchanges, resume=resume))
-        return recorded(video, query, seed=checkpoint.seed, observers=observers)
+        return recorded(video, query, seed=checkpoint.seed, observers=observers, progress=False)
+
+
+def _with_start(result: Segmentation, seconds: float) -> Segmentation:
+    """Return a result whose times include those before the pipeline began."""
+    times = dict(result.timings)
+    for name in ("start", "total"):
+        times[name] = times.get(name, 0.0) + seconds
+    return replace(result, timings=times)
+
+
+def _check_live(
+    video: str, *, given: bool, start: str | None, resume: bool, formats: Sequence[str]
+) -> None:
+    """Refuse options that make no sense for a live source.
+
+    Raises:
+        click.UsageError: If one was given, or the source is none.
+    """
+    from videoseg.video.live import is_live_source
+
+    refused = {
+        "--box, --point and --mask": given,
+        "--start": start is not None,
+        "--resume": resume,
+        "--export": bool(formats),
+    }
+    if wrong := [name for name, is_given in refused.items() if is_given]:
+        raise click.UsageError(
+            f"{' and '.join(wrong)} cannot be used with --live; `videoseg export` writes other "
+            "formats of a live result"
+        )
+    if not is_live_source(video):
+        raise click.UsageError(
+            f"{printable(video)!r} is not a live source; give the number of a camera, such as 0, "
+            "or an address that begins with http, https or rtsp, or leave out --live"
+        )
+
+
+def _hint_at_live(video: str) -> None:
+    """Refuse the name of a live source without ``--live``.
+
+    Raises:
+        click.UsageError: If it is one, and no file has that name.
+    """
+    from videoseg.video.live import is_live_source
+
+    if is_live_source(video) and not os.path.lexists(video):
+        place = f"camera {video}" if "://" not in video else "a stream"
+        raise click.UsageError(
+            f"there is no file {printable(video)!r}; to watch {place}, add --live"
+            + ("; to ask about a file on a server, download it first" if "://" in video else "")
+        )
 
 
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
@@ -229,153 +357,3 @@ def _export(
 
 def _export_folder(folder: Path, name: str) -> Path:
     return folder.with_name(f"{folder.name}-{name}")
-
-
-# -- what is printed ------------------------------------------------------------------------------
-
-_COLORS = {"answered": "green", "guessed": "yellow", "absent": "red"}
-
-
-def _answer_document(
-    result: Segmentation, folder: Path, exported: Mapping[str, Path]
-) -> dict[str, Any]:
-    """Return a summary of a result as JSON; ``result.json`` has everything."""
-    from videoseg.types import to_dict
-
-    window = _answer_window(result)
-    return {
-        "query": result.query,
-        "found": result.found,
-        "status": result.status,
-        "judged": list(result.judged),
-        "unjudged": list(result.unjudged),
-        "video": to_dict(result.video),
-        "keyframe": result.grounding.keyframe,
-        "window": None if window is None else [window.start, window.stop],
-        "confidence": result.grounding.confidence,
-        "objects": [_object(result, track) for track in result.tracks],
-        "reasoning": reasons_of(result),
-        "turns": [_turn(turn) for turn in result.trace.turns],
-        "warnings": list(result.warnings),
-        "seconds": round(result.timings.get("total", 0.0), 3),
-        "seed": result.seed,
-        "folder": str(folder),
-        "files": [str(path) for path, _ in _files(folder)],
-        "exported": {name: str(path) for name, path in exported.items()},
-    }
-
-
-def _print_answer(
-    console: Console, result: Segmentation, folder: Path, exported: Mapping[str, Path]
-) -> None:
-    """Print what was found, where and why, and the files written."""
-    height, width = result.video.size
-    frames = format_count(result.video.num_frames, "frame")
-    clip = f"{result.video.name}: {frames} of {width}x{height}"
-    console.print(_headline(result), style=f"bold {_COLORS[result.status]}", end="")
-    console.print(f" in {clip}")
-    for track in result.tracks:
-        _print_object(console, _object(result, track), result.video.num_frames)
-    grounding = result.grounding
-    if grounding.keyframe is not None:
-        seconds = result.video.time_of(grounding.keyframe)
-        _print_fact(console, "keyframe", f"frame {grounding.keyframe}, at {seconds:.2f} s")
-    if (window := _answer_window(result)) is not None:
-        _print_fact(console, "window", f"frames {window.start} to {window.stop - 1}")
-    for label, words in (("judged", result.judged), ("not judged", result.unjudged)):
-        if words:
-            _print_fact(console, label, ", ".join(f'"{word}"' for word in words))
-    if reasons := reasons_of(result):
-        _print_fact(console, "because", "\n".join(reasons))
-    for warning in result.warnings:
-        _print_fact(console, "warning", warning, style="yellow")
-    _print_fact(console, "time", f"{result.timings.get('total', 0.0):.1f} seconds")
-    exports = [(path, f"exported as {name}") for name, path in exported.items()]
-    print_files(console, [*_files(folder), *exports])
-
-
-def _headline(result: Segmentation) -> str:
-    from videoseg.types.episode import summarize_answer
-
-    count = len(result.tracks)
-    if count:
-        how = "guessed" if result.status == "guessed" else "found"
-        return f"{format_count(count, 'object')} {how}"
-    return summarize_answer(result.grounding, 0)
-
-
-def _answer_window(result: Segmentation) -> Window | None:
-    """Return the window answered with, else the one that was shown last."""
-    turns = result.trace.turns
-    if result.grounding.window is not None or not turns:
-        return result.grounding.window
-    answers = [turn for turn in turns if turn.action == "answer"]
-    # Later answers are those that a propagator has asked for.
-    return (answers or turns[-1:])[0].selection.window
-
-
-def _turn(turn: TraceTurn) -> dict[str, Any]:
-    """Return what a turn saw, thought and did; windows are half-open."""
-    shown, answered = turn.selection, turn.action == "answer"
-    window = turn.answer_window if answered else turn.look_window
-    return {
-        "shown_window": [shown.window.start, shown.window.stop],
-        "shown_frames": {group.role: shown.of_role(group.role) for group in shown.groups},
-        "thought": turn.thought.parts or {"text": turn.thought.text},
-        "action": turn.action,
-        "window": None if window is None else [window.start, window.stop],
-        "keyframe": turn.answer_keyframe if answered else turn.look_keyframe,
-        "stop_reason": turn.stop_reason,
-    }
-
-
-def _files(folder: Path) -> list[tuple[Path, str]]:
-    return [(folder / name, text) for name, text in _FILES if (folder / name).exists()]
-
-
-def _object(result: Segmentation, track: MaskTrack) -> dict[str, Any]:
-    prompts = [p for p in result.grounding.prompts if p.object_id == track.object_id]
-    prompt = prompts[0] if prompts else None
-    visible = track.visible_frames
-    areas = [area for area in track.areas if area]
-    return {
-        "id": track.object_id,
-        "label": track.label,
-        "frame": prompt.frame if prompt else None,
-        "box": [round(v, 1) for v in prompt.box.as_tuple()] if prompt and prompt.box else None,
-        "score": prompt.score if prompt else None,
-        "visible_frames": len(visible),
-        "first_frame": visible[0] if visible else None,
-        "last_frame": visible[-1] if visible else None,
-        "median_area": int(statistics.median(areas)) if areas else 0,
-    }
-
-
-def _print_object(console: Console, facts: Mapping[str, Any], num_frames: int) -> None:
-    parts = [facts["label"]] if facts["label"] else []
-    if facts["box"] is not None:
-        x1, y1, x2, y2 = (f"{value:g}" for value in facts["box"])
-        parts.append(f"box {x1},{y1} to {x2},{y2} on frame {facts['frame']}")
-    if facts["score"] is not None:
-        parts.append(f"score {facts['score']:.2f}")
-    parts.append(f"visible in {facts['visible_frames']} of {num_frames} frames")
-    _print_fact(console, f"object {facts['id']}", ", ".join(parts))
-
-
-def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> None:
-    print_row(console, label, text, width=12, style=style, label_style="bold")
-
-
-def reasons_of(result: Segmentation) -> list[str]:
-    """Return the reasoning of all turns as lines."""
-    lines: list[str] = []
-    turns = result.trace.turns
-    for number, turn in enumerate(turns, start=1):
-        thought = turn.thought
-        if parts := thought.parts:
-            reasons = [f"{name}: {' '.join(text.split())}" for name, text in parts.items()]
-        else:
-            reasons = [line.strip() for line in thought.text.splitlines() if line.strip()]
-        prefix = f"turn {number}: " if len(turns) > 1 else ""
-        lines += [prefix + reason for reason in reasons]
-    return lines

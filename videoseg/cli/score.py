@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from videoseg.cli.completion import complete_benchmarks
 from videoseg.cli.eval import (
     SUMMARY_FAILURES,
     benchmark_options,
@@ -52,7 +53,12 @@ __all__ = ["score"]
     metavar="NAMES",
     help="With --gt: the videos to score, separated by commas, or a file with one in each line.",
 )
-@click.option("--benchmark", metavar="NAME", help="Instead of --gt: a benchmark.")
+@click.option(
+    "--benchmark",
+    metavar="NAME",
+    shell_complete=complete_benchmarks,
+    help="Instead of --gt: a benchmark.",
+)
 @root_option
 @split_option
 @reader_option

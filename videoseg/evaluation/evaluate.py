@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -118,6 +119,7 @@ def evaluate(
     retry_failed: bool = False,
     shard: Shard | None = None,
     limit: int | None = None,
+    only: Sequence[str] = (),
     workers: int = 0,
     executor: JobExecutor | None = None,
     seed: int = 0,
@@ -141,6 +143,7 @@ def evaluate(
         retry_failed: With ``resume``, run failed samples again.
         shard: Run only this part; the report covers all parts found in the folder.
         limit: Run only this many samples, the first of the split.
+        only: Run only the samples of these ids; the id of a video stands for all its samples.
         workers: Number of processes with one pipeline each; 0 runs in this process. If a sample
             crashes its process, only that sample fails.
         executor: Runs the samples somewhere else, such as on a cluster; instead of ``workers``.
@@ -166,7 +169,7 @@ def evaluate(
     pipe, owned = _pipeline(pipeline)
     try:
         identity = RunIdentity.of(split, _description(pipe), seed)
-        samples = tuple(split.samples[:limit])
+        samples = _chosen(split, only)[:limit]
         samples = samples if shard is None else shard.of(samples)
         out = expand_path(out)
         files = RunFiles(out, "" if shard is None else shard.suffix)
@@ -245,6 +248,30 @@ def _run(
     elif samples:
         with closing(SampleRunner(pipe, split, seed=seed)) as run:
             yield from map(run, samples)
+
+
+def _chosen(split: BenchmarkSplit, only: Sequence[str]) -> tuple[Sample, ...]:
+    """Return the samples with these ids, or of the videos with these ids; all without any.
+
+    Raises:
+        ConfigError: If there is none of an id.
+    """
+    samples = tuple(split.samples)
+    if not only:
+        return samples
+    if isinstance(only, str):
+        raise ConfigError(f"only must be a list of ids, got {shorten(only)}")
+    known = {name for sample in samples for name in (sample.id, sample.video_id)}
+    if unknown := [name for name in only if name not in known]:
+        close = difflib.get_close_matches(str(unknown[0]), sorted(known), n=3, cutoff=0.5)
+        hint = (
+            f"did you mean {' or '.join(map(repr, close))}?"
+            if close
+            else (f"ids look like {samples[0].id!r}" if samples else "it has no samples")
+        )
+        raise ConfigError(f"{split.name} has no sample and no video {shorten(unknown[0])}; {hint}")
+    chosen = frozenset(only)
+    return tuple(one for one in samples if one.id in chosen or one.video_id in chosen)
 
 
 def _check_folder(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:

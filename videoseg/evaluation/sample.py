@@ -140,8 +140,10 @@ class SampleRunner:
             first = min(prompt.frame for prompt in sample.prompts)
             # An object does not exist before the mask that is given for it.
             given = Grounding(first, sample.prompts, appears_at_prompt=True)
-            return self._pipeline.propagate(video, given, query=sample.query, seed=self._seed)
-        return self._pipeline(video, sample.query, seed=self._seed)
+            return self._pipeline.propagate(
+                video, given, query=sample.query, seed=self._seed, progress=False
+            )
+        return self._pipeline(video, sample.query, seed=self._seed, progress=False)
 
     def _score(self, sample: Sample, result: Segmentation, truth: Truth | None) -> Record:
         score = target = None

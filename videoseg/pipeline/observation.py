@@ -13,6 +13,7 @@ from videoseg._interruption import describe_error, foreign_code, is_from_user
 from videoseg.errors import MissingDependencyError, StageError, VideosegError
 from videoseg.plugins import FrameDone, Grounded, Registry, StageFinished, StageStarted
 from videoseg.types import Grounding, Trace
+from videoseg.types.episode import summarize_answer
 
 __all__ = ["Observation", "timed_part"]
 
@@ -107,6 +108,7 @@ class Observation:
             StageError: If the stage fails with an error that is not a videoseg error, or leaves
                 the interpreter without having been asked to.
         """
+        _logger.debug("%s %s begins%s", stage, component, _turn(turn))
         self._notify("videoseg_stage_started", StageStarted(stage, component, turn, total))
         problem: str | None = None
         # A generator may go on in another context, in which this one cannot be reset.
@@ -130,6 +132,10 @@ class Observation:
         finally:
             if token is not None:
                 _observing.reset(token)
+            outcome = "took" if problem is None else "failed after"
+            _logger.info(
+                "%s %s%s %s %.2f s", stage, component, _turn(turn), outcome, self.last_seconds
+            )
             self._notify(
                 "videoseg_stage_finished",
                 StageFinished(stage, component, turn, self.last_seconds, problem),
@@ -137,6 +143,12 @@ class Observation:
 
     def grounded(self, query: str, grounding: Grounding, trace: Trace) -> None:
         """Announce the answer."""
+        _logger.info(
+            "answer to %r: %s, keyframe %s",
+            query,
+            summarize_answer(grounding, len(grounding.object_ids)),
+            grounding.keyframe,
+        )
         self._notify("videoseg_grounded", Grounded(query, grounding, trace))
 
     def frame_done(self, frame: int, done: int, total: int | None) -> None:
@@ -167,3 +179,7 @@ class Observation:
                 self.warnings.append(f"observer {name} failed: {describe_error(error)}")
                 _logger.warning("observer %s failed: %s", name, describe_error(error))
                 _logger.debug("where observer %s failed", name, exc_info=error)
+
+
+def _turn(turn: int | None) -> str:
+    return f", turn {turn + 1}" if turn else ""

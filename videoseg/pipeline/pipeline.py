@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replaced
 from pathlib import Path
@@ -21,12 +22,13 @@ from videoseg.pipeline.config import (
     read_config,
 )
 from videoseg.pipeline.explanation import Explanation, explain
-from videoseg.pipeline.prompts import as_grounding, check_prompts
+from videoseg.pipeline.prompts import as_grounding
 from videoseg.pipeline.readiness import judge_composition
 from videoseg.pipeline.run import Run, check_query
 from videoseg.pipeline.stream import FrameOrder, MaskStream
 from videoseg.pipeline.transfer import SENDING_REMEDY
 from videoseg.plugins import Readiness, Registry, default_registry
+from videoseg.progress import default_progress
 from videoseg.results import Segmentation
 from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.types import Episode, Grounding, Prompt, Trace
@@ -245,6 +247,7 @@ class Pipeline:
         *,
         seed: int = 0,
         observers: Sequence[object] = (),
+        progress: bool | None = None,
     ) -> Segmentation:
         """Answer a query about a video with masks in every frame.
 
@@ -254,12 +257,15 @@ class Pipeline:
             query: The user's sentence.
             seed: Seed for everything random; the same seed gives the same result.
             observers: Objects with methods named like the observer hooks.
+            progress: Whether to show progress; None shows it in notebooks and on terminals.
 
         Raises:
             VideosegError: One of its kinds. If the error came after the grounding, its
                 ``partial`` attribute holds what had been computed.
         """
-        return self._start(video, check_query(query), seed, observers).answer()
+        query = check_query(query)
+        with default_progress(progress, observers) as shown:
+            return self._start(video, query, seed, shown).answer()
 
     def ground(
         self,
@@ -268,13 +274,16 @@ class Pipeline:
         *,
         seed: int = 0,
         observers: Sequence[object] = (),
+        progress: bool | None = None,
     ) -> Episode:
         """Run sampler and grounder only.
 
         Returns:
             The finished episode: ``.grounding`` is the answer, ``.trace`` the reasoning.
         """
-        return self._start(video, check_query(query), seed, observers).ground()
+        query = check_query(query)
+        with default_progress(progress, observers) as shown:
+            return self._start(video, query, seed, shown).ground()
 
     def propagate(
         self,
@@ -285,6 +294,7 @@ class Pipeline:
         trace: Trace | None = None,
         seed: int = 0,
         observers: Sequence[object] = (),
+        progress: bool | None = None,
     ) -> Segmentation:
         """Run segmenter and propagator only, from a grounding or prompts of your own.
 
@@ -295,6 +305,7 @@ class Pipeline:
             trace: Recorded in the result.
             seed: As for calling the pipeline.
             observers: As for calling the pipeline.
+            progress: As for calling the pipeline.
 
         Raises:
             ConfigError: If the prompts do not fit the video, or something given cannot be saved
@@ -302,9 +313,10 @@ class Pipeline:
             VideosegError: As for calling the pipeline.
         """
         answer = as_grounding(grounding)
-        run = self._start(video, text_of(query, "the query"), seed, observers)
-        check_prompts(answer.prompts, run.video)
-        return run.answer_given(answer, trace or Trace())
+        query = text_of(query, "the query")
+        with default_progress(progress, observers) as shown:
+            run = self._start(video, query, seed, shown)
+            return run.answer_given(answer, trace or Trace())
 
     def stream(
         self,
@@ -352,6 +364,7 @@ class Pipeline:
         """Open a video and return a run on it."""
         from videoseg.video import as_video
 
+        began = time.perf_counter()
         seed = whole_number(seed, "seed")
         opened = as_video(video, live_buffer=warmup_frames)
         return Run(
@@ -361,6 +374,7 @@ class Pipeline:
             seed=seed,
             observers=observers,
             warmup_frames=warmup_frames,
+            began=began,
         )
 
     # -- copying and sending ----------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from videoseg.errors import VideosegError
 from videoseg.pipeline.composition import Composition
@@ -11,10 +12,7 @@ from videoseg.pipeline.config import STAGES, Use, config_from_mapping
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.plugins.readiness import Readiness, State, judge_component
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["judge_composition", "judge_registered"]
+__all__ = ["describe_random_weights", "judge_composition", "judge_registered"]
 
 
 def judge_registered(registry: Registry, entry: RegisteredComponent) -> Readiness:
@@ -31,6 +29,31 @@ def judge_registered(registry: Registry, entry: RegisteredComponent) -> Readines
         return _judge(composition, f"videoseg download {name}")
     except VideosegError as error:
         return Readiness("missing", problem=str(error))
+
+
+def describe_random_weights(record: Mapping[str, Any]) -> list[str]:
+    """Return a warning for each component of a pipeline that has random weights.
+
+    Args:
+        record: The pipeline's configuration as a result records it.
+
+    Example:
+        >>> describe_random_weights({"grounder": {"name": "toy", "options": {}}})
+        []
+    """
+    found = []
+    for kind, value in record.items():
+        options = value.get("options") if isinstance(value, Mapping) else None
+        if not isinstance(options, Mapping):
+            continue
+        # Plug-ins say it with an option of its own, or with the name of no checkpoint.
+        if options.get("random_weights") or options.get("checkpoint") == "random":
+            found.append(
+                f"{kind} {value.get('name')!r} has random weights: nothing that it finds means "
+                "anything"
+            )
+        found += describe_random_weights(options)
+    return found
 
 
 def judge_composition(composition: Composition) -> Readiness:

@@ -15,8 +15,10 @@ from videoseg.errors import ConfigError, PropagationError, QueryError, VideosegE
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.observation import Observation
-from videoseg.pipeline.prompts import fit_to_frame
+from videoseg.pipeline.parts import PartOfWhole
+from videoseg.pipeline.prompts import check_prompts, fit_to_frame
 from videoseg.pipeline.propagate import Propagation, add_masks, require_prompt_kinds
+from videoseg.pipeline.readiness import describe_random_weights
 from videoseg.results import Segmentation
 from videoseg.stages import (
     AsksAgain,
@@ -31,6 +33,7 @@ from videoseg.stages import (
 from videoseg.text import has_words, shorten, shorten_text, well_formed
 from videoseg.types import (
     Episode,
+    FrameMasks,
     Grounding,
     MaskTrack,
     Prompt,
@@ -69,6 +72,7 @@ class Run:
         observers: Objects with methods named like the observer hooks.
         warmup_frames: How many frames of a live source are gathered to answer from; 0 if the
             video must not be live.
+        began: When the run began, by ``time.perf_counter``; now by default.
 
     Attributes:
         trace: The reasoning.
@@ -85,6 +89,7 @@ class Run:
         seed: int,
         observers: Sequence[object] = (),
         warmup_frames: int = 0,
+        began: float | None = None,
     ) -> None:
         self.composition = composition
         self.video = video
@@ -97,9 +102,12 @@ class Run:
         self._warmup_frames = warmup_frames
         # The stages before the propagator see a live source only as far as its beginning.
         self._seen = video
+        self._part = PartOfWhole.of(video)
         self._grounding: Grounding | None = None
+        # An answer that was given, in the frames and pixels of the whole video.
+        self._given: tuple[Grounding, Trace] | None = None
         self._num_asked = 0
-        self._begin = time.perf_counter()
+        self._begin = time.perf_counter() if began is None else began
 
     @property
     def grounding(self) -> Grounding:
@@ -111,6 +119,24 @@ class Run:
         if self._grounding is None:
             raise ConfigError("the query has not been answered yet")
         return self._grounding
+
+    def answer_in_whole(self) -> tuple[Grounding, Trace]:
+        """Return answer and trace in the frames and pixels of the whole video.
+
+        They are the same unless the run is on a part of a video, see ``Video.part``.
+        """
+        if self._part is None:
+            return self.grounding, self.trace
+        given = None if self._given is None else self._given[0]
+        grounding = self._part.grounding(self.grounding) if given is None else given
+        # Turns that were given are in these terms already; a propagator may have added others.
+        num_given = 0 if self._given is None else len(self._given[1].turns)
+        turns = self.trace.turns
+        return grounding, Trace((*turns[:num_given], *self._part.turns(turns[num_given:])))
+
+    def masks_in_whole(self, masks: FrameMasks) -> FrameMasks:
+        """Return the masks of a frame of the video as those of the whole video's frame."""
+        return masks if self._part is None else self._part.frame_masks(masks)
 
     # -- the two halves --------------------------------------------------------------------
 
@@ -135,7 +161,10 @@ class Run:
         """
         for part in (self.composition.record(), grounding, trace):
             to_dict(part)
-        self._grounding, self.trace = grounding, trace
+        self._given = grounding, trace
+        self.trace = trace
+        self._grounding = grounding if self._part is None else self._part.to_part(grounding)
+        check_prompts(self._grounding.prompts, self.video)
         self.prepare("segmenter", "propagator")
         if self.query and isinstance(self.composition.build("propagator"), AsksAgain):
             self.composition.build_all()
@@ -149,6 +178,9 @@ class Run:
         elif isinstance(self.video, DecodesInOrder):
             self.video.decode_in_order()
         self.composition.build_all(*stages)
+        self.observation.timings["start"] = seconds = time.perf_counter() - self._begin
+        height, width = self.video.size
+        _logger.info("%s, %dx%d: ready after %.2f s", self.video.name, width, height, seconds)
 
     def ground(self) -> Episode:
         """Let sampler and grounder find the answer."""
@@ -166,7 +198,7 @@ class Run:
             names=(composition.name("sampler"), composition.name("grounder")),
         )
         self._grounding, self.trace = episode.grounding, episode.trace
-        grounding, trace, _ = _make_saveable(self.grounding, self.trace)
+        grounding, trace, _ = _make_saveable(*self.answer_in_whole())
         self.observation.grounded(self.query, grounding, trace)
         return episode
 
@@ -292,20 +324,25 @@ class Run:
 
     def result(self) -> Segmentation:
         """Return what has been made so far as a result."""
-        grounding, trace, unsaved = _make_saveable(self.grounding, self.trace)
+        grounding, trace, unsaved = _make_saveable(*self.answer_in_whole())
         named = reversed(self.grounding.named_prompts)
         labels = {prompt.object_id: prompt.label for prompt in named}
         tracks = tuple(
             MaskTrack(object_id, self.video.size, tuple(masks), label=labels.get(object_id, ""))
             for object_id, masks in sorted(self.tracks.items())
         )
+        whole = self.video
+        if self._part is not None:
+            tracks, whole = tuple(map(self._part.track, tracks)), self._part.whole
+            unsaved += self._part.note(trace)
         video_warnings = self.video.warnings if isinstance(self.video, HasWarnings) else ()
-        warnings = [*grounding.warnings, *video_warnings, *unsaved]
+        untrained = describe_random_weights(to_dict(self.composition.record()))
+        warnings = [*untrained, *grounding.warnings, *video_warnings, *unsaved]
         if tracks and any(not track.visible_frames for track in tracks):
             warnings.append("an object was found but has no mask in any frame")
         return Segmentation(
             query=self.query,
-            video=self.video.facts(),
+            video=whole.facts(),
             grounding=grounding,
             trace=trace,
             tracks=tracks,
@@ -315,7 +352,8 @@ class Run:
             seed=self.seed,
             device=_device_of(self.composition.built()),
             warnings=tuple(dict.fromkeys([*warnings, *self.observation.warnings])),
-            source=self.video,
+            source=whole,
+            part=None if self._part is None else self._part.part,
         )
 
 

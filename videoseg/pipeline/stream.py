@@ -30,7 +30,7 @@ class MaskStream:
     """
 
     def __init__(self, run: Run, *, order: FrameOrder) -> None:
-        self.grounding = run.grounding
+        self.grounding, _ = run.answer_in_whole()
         self._run = run
         self._video = run.video
         self._order = order
@@ -41,7 +41,7 @@ class MaskStream:
     @property
     def trace(self) -> Trace:
         """The reasoning; complete once the stream has ended."""
-        return self._run.trace
+        return self._run.answer_in_whole()[1]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ class MaskStream:
         return self
 
     def __next__(self) -> FrameMasks:
-        return next(self._masks)
+        return self._run.masks_in_whole(next(self._masks))
 
     def close(self) -> None:
         """Stop, and free the sessions of the propagator."""

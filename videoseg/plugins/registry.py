@@ -367,6 +367,8 @@ class Registry:
                 supplied[other] = value
         if problems:
             raise ConfigError(problems)
+        # Options may hold a key; their names are enough to see what was set.
+        _logger.debug("building %s with the options %s", entry.label, sorted(converted))
         return call_factory(entry.label, self.factory(entry), {**converted, **supplied})
 
     def _checked(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ __all__ = [
     "usable_video",
     "why_not_replaceable",
 ]
+
+_logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 """The version of ``result.json`` that this release writes, and the newest it reads."""
@@ -80,10 +85,11 @@ def save_result(
         ...     load_result(saved) == empty
         True
     """
+    began = time.perf_counter()
     chosen = _check_parts(parts)
     frames = usable_video(segmentation, video) if chosen - {"masks"} else None
     check_tracks(segmentation)
-    document = _document(segmentation)
+    _document(segmentation)
     share = 0.0
     target = expand_path(directory)
     with staged_folder(
@@ -93,16 +99,29 @@ def save_result(
         replaceable=why_not_replaceable,
         progress=lambda: share,
     ) as stage:
-        (stage / _RESULT).write_text(document, encoding="utf-8")
         for done in _write_parts(stage, segmentation, frames, chosen):
             share = done / segmentation.video.num_frames
+        # Last, since it also says how long the rest took.
+        saved = _with_saving(segmentation, time.perf_counter() - began)
+        (stage / _RESULT).write_text(_document(saved), encoding="utf-8")
+    _logger.info("saved %s in %.2f s", target, time.perf_counter() - began)
     return target
+
+
+def _with_saving(segmentation: Segmentation, seconds: float) -> Segmentation:
+    """Return a result whose times include that of saving it."""
+    times = dict(segmentation.timings)
+    # One that is saved again has the time of the last saving.
+    answering = times.get("total", 0.0) - times.get("saving", 0.0)
+    times |= {"saving": seconds, "total": answering + seconds}
+    return replace(segmentation, timings=times)
 
 
 def load_result(directory: str | Path) -> Segmentation:
     """Read a result folder. The result equals the one that was saved.
 
-    Only ``result.json`` is read, as untrusted data: every field and every mask is checked.
+    Only ``result.json`` is read, as untrusted data: every field and every mask is checked. Of a
+    live source it is ``masks.jsonl``, which may still be written to.
     ``source`` is None, since the video may have moved.
 
     Raises:
@@ -110,8 +129,12 @@ def load_result(directory: str | Path) -> Segmentation:
     """
     target = expand_path(directory)
     path = target / _RESULT if target.name != _RESULT else target
+    from videoseg.results.live import LIVE_FILE, load_live
+
     try:
         recover_folder(path.parent)
+        if not path.exists() and (path.parent / LIVE_FILE).is_file():
+            return load_live(path.parent)
         text = read_text(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(
@@ -282,7 +305,7 @@ def _write_parts(
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
         if "overlay" in parts:
-            fps, times = clip_rate(segmentation.video, video)
+            fps, times = clip_rate(segmentation.video, video, segmentation.frames)
             writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
         for index, frame in _needed_frames(segmentation, video, parts, book):
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
@@ -304,12 +327,14 @@ def _needed_frames(
     parts: frozenset[str],
     book: PictureBook,
 ) -> Iterator[tuple[int, Frame]]:
-    num_frames = segmentation.video.num_frames
+    answered = segmentation.frames
     if video is not None and "overlay" in parts:
-        yield from video.iter_frames(0, num_frames)
+        for index, frame in video.iter_frames(answered.start, answered.stop):
+            if index in answered:
+                yield index, frame
         return
     black: Frame = np.zeros((*segmentation.video.size, 3), np.uint8)
-    every = range(num_frames) if parts & {"masks", "overlay"} else book.indices
+    every = answered if parts & {"masks", "overlay"} else book.indices
     for index in every:
         # Masks need no pixels; without an overlay only the frames of the report are decoded.
         yield index, black if video is None or index not in book else video[index]

@@ -106,7 +106,7 @@ def segmentation_html(
         source = None
         book = _collect_pictures(segmentation, None, frames)
     clip = ""
-    if with_clip and 1 < segmentation.video.num_frames <= _CLIP_FRAMES:
+    if with_clip and 1 < len(segmentation.frames) <= _CLIP_FRAMES:
         try:
             clip = _encode_clip(segmentation, source)
         except (OutputError, VideoError, MissingDependencyError) as error:
@@ -138,7 +138,7 @@ def segmentation_html(
 
 def _choose_frames(segmentation: Segmentation, count: int) -> list[int]:
     total = segmentation.video.num_frames
-    frames = spread(find_visible_frames(segmentation) or range(total), count)
+    frames = spread(find_visible_frames(segmentation) or segmentation.frames, count)
     keyframe = segmentation.grounding.keyframe
     if keyframe is not None and keyframe < total:
         frames = include_frame(frames, keyframe)
@@ -176,12 +176,14 @@ def _encode_clip(segmentation: Segmentation, source: VideoSource | None) -> str:
     frames: Iterable[tuple[int, Frame]]
     if source is None:
         black = np.zeros((*facts.size, 3), np.uint8)
-        frames = ((frame, black) for frame in range(facts.num_frames))
+        frames = ((frame, black) for frame in segmentation.frames)
     else:
-        frames = source.iter_frames()
+        answered = segmentation.frames
+        whole = source.iter_frames(answered.start, answered.stop)
+        frames = ((frame, image) for frame, image in whole if frame in answered)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "overlay.mp4"
-        fps, times = clip_rate(facts, source)
+        fps, times = clip_rate(facts, source, segmentation.frames)
         with VideoWriter(path, fps, timestamps=times, quality=26) as writer:
             for frame, image in frames:
                 masks = {track.object_id: track.mask(frame) for track in segmentation.tracks}

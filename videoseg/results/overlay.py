@@ -58,26 +58,33 @@ _Area: TypeAlias = tuple[int, int, int, int]
 """(x1, y1, x2, y2) in pixels, half-open."""
 
 
-def clip_rate(facts: VideoFacts, video: VideoSource | None) -> tuple[float, FloatArray | None]:
+def clip_rate(
+    facts: VideoFacts, video: VideoSource | None, frames: range | None = None
+) -> tuple[float, FloatArray | None]:
     """Return the frame rate of an overlay clip, and the times of its frames.
 
     Args:
         facts: The recorded facts of the video.
         video: The video, if it is available.
+        frames: The frames of the video that the clip has; all by default.
 
     Returns:
         A rate that players accept in frames per second, and the time of each frame in seconds
         from the first, shape (T,), or None if the times are unknown.
     """
-    if not 0.1 <= facts.fps <= 1000:
+    frames = range(facts.num_frames) if frames is None else frames
+    rate = facts.fps / frames.step
+    if not 0.1 <= rate <= 1000:
         # A single picture has no rate, and players refuse extreme ones.
         return 25.0, None
     times = None if video is None else np.asarray(video.timestamps, dtype=np.float64)
     if times is None or times.shape != (facts.num_frames,):
-        return facts.fps, None
+        return rate, None
+    times = times[frames.start : frames.stop : frames.step]
+    times = times - times[0]
     # Times may come from any implementation; two frames at one time cannot be written.
     is_ascending = bool((np.diff(times) > 1e-4).all())
-    return facts.fps, times if is_ascending else None
+    return rate, times if is_ascending else None
 
 
 def object_name(object_id: int, label: str = "") -> str:

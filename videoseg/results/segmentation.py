@@ -18,6 +18,7 @@ from videoseg.types import (
     MaskTrack,
     Trace,
     VideoFacts,
+    VideoPart,
     VideoSource,
 )
 from videoseg.types.episode import summarize_answer
@@ -44,13 +45,16 @@ class Segmentation:
             "not in this video", or nothing that fits was seen. Without labels if the answer is
             a guess.
         pipeline: The configuration of the pipeline, as in its YAML.
-        timings: Seconds spent in each stage.
+        timings: Seconds spent in each stage; ``start`` (opening the video, loading the stages)
+            and ``total``. A saved result also has ``saving``, and ``total`` includes it. They are
+            not compared.
         versions: Versions of Python, videoseg, and the packages of the stages.
         seed: The seed of the run.
         device: The device of the models, such as ``cpu``.
         warnings: Warnings for the user.
         source: The video, for pictures; not saved and not compared. A pickled result keeps it
             if it was read from a path; otherwise pass the video to ``save(video=...)``.
+        part: The frames that were asked about, see ``Video.part``; None for all of them.
     """
 
     # Makes JSON validation ignore the type of ``source``, which is never in the JSON.
@@ -62,7 +66,7 @@ class Segmentation:
     trace: Trace
     tracks: tuple[MaskTrack, ...]
     pipeline: Mapping[str, Any] = field(default_factory=dict)
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
@@ -70,6 +74,7 @@ class Segmentation:
     source: VideoSource | None = field(
         default=None, compare=False, repr=False, metadata={"saved": False}
     )
+    part: VideoPart | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "query", text_of(self.query, "the query of a result"))
@@ -82,8 +87,8 @@ class Segmentation:
         # Frames in memory would make each result as large as its video, and some sources cannot
         # be sent at all.
         source = None if self.video.path is None else self.source
-        kept = (getattr(self, each.name) for each in fields(self) if each.name != "source")
-        return Segmentation, (*kept, source)
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Segmentation, tuple({**values, "source": source}.values())
 
     def __copy__(self) -> Segmentation:
         return replace(self)
@@ -124,6 +129,11 @@ class Segmentation:
     def unjudged(self) -> tuple[str, ...]:
         """The words of the query that could not be judged."""
         return self.grounding.unjudged
+
+    @property
+    def frames(self) -> range:
+        """The frames that have an answer: all, or those of ``part``."""
+        return range(self.video.num_frames) if self.part is None else self.part.frames
 
     @property
     def object_ids(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ __all__ = [
     "embed_jpeg",
     "include_frame",
     "jpeg_data_uri",
+    "resized_mask",
     "scale_prompt",
     "spread",
 ]
@@ -75,7 +76,7 @@ class Picture:
         return Picture(
             self.frame,
             _resized(self.image, size, cv2.INTER_CUBIC),
-            {key: _resized_mask(mask, size) for key, mask in self.masks.items()},
+            {key: resized_mask(mask, size) for key, mask in self.masks.items()},
         )
 
 
@@ -124,7 +125,7 @@ def scale_prompt(prompt: Prompt, source: Size, target: Size) -> Prompt:
         box=box and Box(box.x1 * ratio_x, box.y1 * ratio_y, box.x2 * ratio_x, box.y2 * ratio_y),
         points=tuple(scale(point) for point in prompt.points),
         negative_points=tuple(scale(point) for point in prompt.negative_points),
-        mask=prompt.mask and Rle.encode(_resized_mask(prompt.mask.decode(), target)),
+        mask=prompt.mask and Rle.encode(resized_mask(prompt.mask.decode(), target)),
     )
 
 
@@ -199,7 +200,8 @@ def _resized(image: Frame, size: Size, enlarging: int) -> Frame:
     return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
 
 
-def _resized_mask(mask: BoolArray, size: Size) -> BoolArray:
+def resized_mask(mask: BoolArray, size: Size) -> BoolArray:
+    """Return a mask at another size (height, width); what is not empty never becomes empty."""
     import cv2
 
     share = _resized(mask.astype(np.uint8) * 255, size, cv2.INTER_LINEAR)

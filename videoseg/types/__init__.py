@@ -39,7 +39,7 @@ from videoseg.types.rle import Rle
 from videoseg.types.runs import RunChecker
 from videoseg.types.scores import PublishedScore
 from videoseg.types.serial import from_dict, to_dict
-from videoseg.types.video import VideoFacts, VideoSource
+from videoseg.types.video import VideoFacts, VideoPart, VideoSource
 
 __all__ = [
     "AnswerStatus",
@@ -76,6 +76,7 @@ __all__ = [
     "Trace",
     "TraceTurn",
     "VideoFacts",
+    "VideoPart",
     "VideoSource",
     "Window",
     "as_bool",

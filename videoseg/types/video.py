@@ -11,7 +11,7 @@ from videoseg.types.arrays import FloatArray, Frame, Size
 from videoseg.types.rle import checked_size
 from videoseg.types.scalars import real_number, set_fields, text_of, whole_number
 
-__all__ = ["VideoFacts", "VideoSource"]
+__all__ = ["VideoFacts", "VideoPart", "VideoSource"]
 
 
 @runtime_checkable
@@ -119,3 +119,46 @@ class VideoFacts:
     def time_of(self, frame: int) -> float:
         """Return when a frame is shown, in seconds from the first."""
         return self.timestamps[frame] if self.timestamps else frame / self.fps
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPart:
+    """The frames of a video that were asked about, and the size at which they were looked at.
+
+    Args:
+        start: The first frame.
+        stop: One past the last frame.
+        every: Only every so many frames, beginning with the first.
+        size: (height, width) at which the stages saw them.
+
+    Raises:
+        ConfigError: If there is no frame, or a number is not a whole number or out of range.
+
+    Example:
+        >>> list(VideoPart(10, 20, 4, size=(90, 160)).frames)
+        [10, 14, 18]
+    """
+
+    start: int
+    stop: int
+    every: int = 1
+    size: Size = (1, 1)
+
+    def __post_init__(self) -> None:
+        what = "of a part of a video"
+        set_fields(
+            self,
+            start=whole_number(self.start, f"the start {what}", least=0),
+            stop=whole_number(self.stop, f"the stop {what}", least=0),
+            every=whole_number(self.every, f"'every' {what}", least=1),
+            size=checked_size(self.size, f"the size {what}"),
+        )
+        if self.stop <= self.start:
+            raise ConfigError(
+                f"a part of a video needs start < stop, got [{self.start}, {self.stop})"
+            )
+
+    @property
+    def frames(self) -> range:
+        """The frames, counted in the whole video."""
+        return range(self.start, self.stop, self.every)

@@ -7,17 +7,18 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, SupportsIndex, overload
+from typing import Any, SupportsIndex, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import VideoError
 from videoseg.text import shorten
-from videoseg.types import FloatArray, Frame, Size, VideoFacts, VideoSource
+from videoseg.types import FloatArray, Frame, Size, VideoFacts, VideoPart, VideoSource
 from videoseg.video.arrays import DEFAULT_FPS, ArrayReader, as_array, is_pillow_image
 from videoseg.video.frame_store import FrameStore
 from videoseg.video.iterators import IteratorReader, LiveReader, SpoolReader
+from videoseg.video.part import PartReader, Place, choose_part
 from videoseg.video.sources import SourceReader, checked_fps, open_path
 
 __all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video", "as_video"]
@@ -330,6 +331,73 @@ class Video:
                 path=self.path,
             )
         return self._view(self._range()[start:end], f"[{start}, {end})")
+
+    def part(
+        self,
+        start: Place | None = None,
+        end: Place | None = None,
+        *,
+        every: int = 1,
+        max_side: int | None = None,
+    ) -> Video:
+        """Return a part of this video to ask about, whose answers are those of this video.
+
+        The stages of a pipeline see the part only: fewer frames, smaller pictures. What goes
+        into the pipeline and what comes out (prompts, frame numbers, boxes, masks) is in frames
+        and pixels of this video, at its size; frames outside of the part have no masks. A slice
+        of a video, on the other hand, is a video of its own, and so are its results.
+
+        Args:
+            start: Where it begins: seconds (``12.5``, ``"1:02.5"``) or a frame (``"300f"``);
+                None for the first frame.
+            end: Where it ends, itself not included; None, or behind the last frame, for the
+                end of the video.
+            every: Only every so many frames, beginning with the first of the part.
+            max_side: Scale frames down so that their longer side has at most so many pixels;
+                None keeps the size. Smaller frames are never enlarged.
+
+        Raises:
+            ConfigError: If an argument is of another form.
+            VideoError: If no frame lies there, or the source is live.
+
+        Example:
+            >>> import numpy as np
+            >>> video = Video.from_frames(np.zeros((50, 90, 160, 3), np.uint8), fps=10)
+            >>> part = video.part(1, "30f", every=5, max_side=80)
+            >>> len(part), part.size, list(part.part_of_whole.frames)
+            (4, (45, 80), [10, 15, 20, 25])
+        """
+        if self.is_live:
+            raise VideoError(
+                f"{self.name} is a live source and has no parts yet; read it to its end",
+                reader=self._store.reader_name,
+            )
+        chosen = choose_part(self, start, end, every=every, max_side=max_side)
+        reader = PartReader(self, chosen)
+        store = FrameStore(
+            self.name,
+            self.path,
+            reader_name=reader.name,
+            reader=reader,
+            cache_bytes=0 if reader.in_memory else DEFAULT_CACHE_BYTES,
+        )
+        return Video(store)
+
+    @property
+    def whole(self) -> Video:
+        """The video that this is a part of, see ``part``; for any other, the video itself."""
+        reader = self._part_reader()
+        return self if reader is None else cast(Video, reader.whole)
+
+    @property
+    def part_of_whole(self) -> VideoPart | None:
+        """Which frames of ``whole`` this part has, and its size; None if it is no part."""
+        reader = self._part_reader()
+        return None if reader is None else reader.part
+
+    def _part_reader(self) -> PartReader | None:
+        reader = self._store.reader()
+        return reader if self._indices is None and isinstance(reader, PartReader) else None
 
     def time_of(self, index: int) -> float:
         """Return the time of one frame in seconds from the first.

@@ -3,7 +3,7 @@ import json
 import numpy as np
 from toy_stages import AnswersAt, look, pipeline
 
-from videoseg.cli.run import _answer_document, reasons_of
+from videoseg.cli.answer import answer_document, reasons_of
 from videoseg.types import Box, Grounding, Prompt, Thought, Window
 from videoseg.video import Video
 
@@ -22,7 +22,7 @@ def answered(tmp_path):
     video = Video.from_frames(np.zeros((10, 8, 12, 3), np.uint8), fps=10)
     grounder = LooksThenAnswers(looks=[look(4, 9, 6)])
     result = pipeline(grounder, max_turns=3)(video, "it")
-    return result, json.loads(json.dumps(_answer_document(result, tmp_path, {})))
+    return result, json.loads(json.dumps(answer_document(result, tmp_path, {})))
 
 
 def test_the_document_tells_each_turn(tmp_path):

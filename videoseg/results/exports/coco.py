@@ -121,13 +121,13 @@ def _add_video(document: dict[str, Any], job: ExportJob) -> None:
             "video_id": video_id,
             "frame_index": frame,
         }
-        for frame, name in enumerate(job.frame_names)
+        for frame, name in job.named_frames
     ]
     first_track = _next_id(document["annotations"], "track_id")
     scores = _scores(job)
     annotation_id = _next_id(document["annotations"])
     track_ids = {each: first_track + k for k, each in enumerate(job.segmentation.object_ids)}
-    for frame in range(facts.num_frames):
+    for frame in job.segmentation.frames:
         for track, rle, box in job.shown(frame):
             annotation: dict[str, Any] = {
                 "id": annotation_id,

@@ -66,6 +66,14 @@ class ExportJob:
         """The facts of the video."""
         return self.segmentation.video
 
+    @property
+    def named_frames(self) -> list[tuple[int, str]]:
+        """The frames that have an answer, with their names.
+
+        Others are left out: that an object is not labeled there would say that it is not there.
+        """
+        return [(frame, self.frame_names[frame]) for frame in self.segmentation.frames]
+
     @contextmanager
     def folder(self, place: Path, suffixes: Sequence[str]) -> Iterator[tuple[Path, Any]]:
         """Yield a folder to write into, and a function to tell how many frames are done.
@@ -180,7 +188,7 @@ class ExportJob:
 
         video = self.require_video("this export")
         folder.mkdir(parents=True, exist_ok=True)
-        for index, name in enumerate(self.frame_names):
+        for index, name in self.named_frames:
             try:
                 picture = fromarray(video[index])
             except VideoError as error:

@@ -147,7 +147,7 @@ def _list_tasks(job: ExportJob) -> Iterator[str]:
 def _tasks(job: ExportJob) -> Iterator[dict[str, Any]]:
     height, width = job.facts.size
     scores = {prompt.object_id: prompt.score for prompt in job.segmentation.grounding.prompts}
-    for frame, name in enumerate(job.frame_names):
+    for frame, name in job.named_frames:
         results = [
             {
                 "id": f"{job.sequence}-{frame}-{track.object_id}",

@@ -32,14 +32,14 @@ def export_matte(job: ExportJob) -> Path:
     from videoseg.video import VideoWriter
 
     video = job.require_video("a matte")
-    fps, times = clip_rate(job.facts, video)
+    fps, times = clip_rate(job.facts, video, job.segmentation.frames)
     folder = job.root / job.sequence
     with job.folder(folder, [".mp4"]) as (stage, tell), ExitStack() as stack:
         writers = [
             stack.enter_context(VideoWriter(stage / name, fps, timestamps=times))
             for name in _FILES
         ]
-        for frame in range(job.facts.num_frames):
+        for frame in job.segmentation.frames:
             pictures = _draw(video[frame], job.segmentation.mask(frame))
             for writer, picture in zip(writers, pictures, strict=True):
                 writer.write(picture)

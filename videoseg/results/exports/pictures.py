@@ -23,7 +23,7 @@ def export_png(job: ExportJob) -> Path:
     with job.folder(folder, [".png"]) as (stage, tell):
         for track in tracks:
             (stage / str(track.object_id)).mkdir()
-        for frame, name in enumerate(job.frame_names):
+        for frame, name in job.named_frames:
             for track in tracks:
                 write_mask(stage / str(track.object_id) / f"{name}.png", track.mask(frame))
             tell(frame + 1)
@@ -35,7 +35,7 @@ def export_davis(job: ExportJob) -> Path:
     _check_ids(job)
     folder = job.root / "Annotations" / job.sequence
     with job.folder(folder, [".png"]) as (stage, tell):
-        for frame, name in enumerate(job.frame_names):
+        for frame, name in job.named_frames:
             masks = {
                 track.object_id: track.mask(frame)
                 for track in job.segmentation.tracks

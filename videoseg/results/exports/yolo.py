@@ -45,7 +45,7 @@ def export_yolo(job: ExportJob) -> Path:
         job.write_frames(picture_stage, tell_pictures)
         # Before the labels appear, so that no other video gets the numbers of their classes.
         names = _add_names(path, job)
-        for frame, name in enumerate(job.frame_names):
+        for frame, name in job.named_frames:
             lines = []
             for track, rle, _ in job.shown(frame):
                 outline = (joined_outline(rle.decode()) + _MARGIN) / (width, height)

@@ -132,10 +132,10 @@ def _choose_sheet(segmentation: Segmentation) -> list[int]:
     total = segmentation.video.num_frames
     visible = find_visible_frames(segmentation)
     if not visible or len(visible) > total // 2:
-        chosen = spread(range(total), _SHEET_FRAMES)
+        chosen = spread(segmentation.frames, _SHEET_FRAMES)
     else:
         half = _SHEET_FRAMES // 2
-        chosen = sorted({*spread(range(total), half), *spread(visible, half)})
+        chosen = sorted({*spread(segmentation.frames, half), *spread(visible, half)})
     for frame in _prompted_frames(segmentation):
         chosen = include_frame(chosen, frame)
     return chosen

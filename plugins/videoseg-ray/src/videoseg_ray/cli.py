@@ -12,7 +12,7 @@ from videoseg.cli import VideosegCommand, VideosegGroup, evaluate_benchmark, seg
 __all__ = ["batch", "evaluate", "ray"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_REPLACED = ("workers", "debug")
+_REPLACED = ("workers", "verbose", "debug")
 
 
 def _pool_options(command: _Command) -> _Command:
@@ -43,7 +43,7 @@ _POOL_OPTIONS = (
         type=click.IntRange(min=0),
         default=1,
         show_default=True,
-        help="How often to retry a sample whose actor died.",
+        help="How often to retry a video or sample whose actor died.",
     ),
     click.option("--address", help="The cluster, such as auto; by default this machine."),
 )
@@ -97,6 +97,7 @@ def evaluate(
     params=[parameter for parameter in segment_batch.params if parameter.name not in _REPLACED],
     examples="""
     videoseg ray batch clips/ "the dog that jumps" -o out/dogs
+    videoseg ray batch clips/ "the dog" -o out/dogs --max-side 480 --export coco
     videoseg ray batch asked.jsonl -o out/asked --resume
     videoseg ray batch asked.csv -o /shared/out --address auto --gpus-per-actor 1
     """,

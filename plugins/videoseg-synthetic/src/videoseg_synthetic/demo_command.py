@@ -147,7 +147,7 @@ def demo(
                 print_row(console, "asks", question.purpose, width=10)
             with ExitStack() as stack:
                 observers = [] if quiet else [stack.enter_context(ProgressBar())]
-                result = pipe(video, query.text, observers=observers)
+                result = pipe(video, query.text, observers=observers, progress=False)
             with working(f"saving to {place}", quiet=quiet):
                 result.save(place, overwrite=overwrite)
             answers.append(_answer(clip, query, result, level=question.name, place=place))

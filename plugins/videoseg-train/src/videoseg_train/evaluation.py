@@ -177,7 +177,9 @@ def _score(rollout: Rollout, pipeline: Pipeline | None, *, segments: bool) -> Sa
         predicted = None
         if grounding is not None:
             try:
-                result = pipeline.propagate(sample.video, grounding, seed=rollout.seed % 2**63)
+                result = pipeline.propagate(
+                    sample.video, grounding, seed=rollout.seed % 2**63, progress=False
+                )
                 predicted = {track.object_id: track.masks for track in result.tracks}
             except ConfigError:
                 # Prompts outside of the frame: an answer that is of no use.
