@@ -144,7 +144,5 @@ def _all_of(kind: type[_T], given: Any, what: str) -> tuple[_T, ...]:
     parts = tuple(given) if isinstance(given, Iterable) else (given,)
     for part in parts:
         if not isinstance(part, kind):
-            raise ConfigError(
-                f"{what} must be a sequence of {kind.__name__}, got {shorten(part)}"
-            )
+            raise ConfigError(f"{what} must be a sequence of {kind.__name__}, got {shorten(part)}")
     return parts
