@@ -10,6 +10,8 @@ from videoseg.types import BoolArray, FloatArray, Frame, VideoSource
 
 __all__ = ["choose_colors"]
 
+_MOST = len(OBJECT_COLORS)
+
 _FRAMES = 3
 """Frames that are looked at for each object; a few more say no more about its colors."""
 
@@ -67,17 +69,16 @@ def choose_colors(segmentation: Segmentation, video: VideoSource | None) -> dict
     colors = {object_id: object_color(object_id) for object_id in ids}
     if video is None:
         return colors
-    wanted = {object_id: _frames_of(segmentation, object_id) for object_id in ids}
-    frames = {index: video[index] for index in sorted({i for w in wanted.values() for i in w})}
-    free = list(dict.fromkeys([*colors.values(), *OBJECT_COLORS]))[: len(OBJECT_COLORS)]
-    for object_id in ids[: len(OBJECT_COLORS)]:
-        track = segmentation.track(object_id)
-        sides = [
-            side
-            for index in wanted[object_id]
-            for side in _sides(frames[index], track.mask(index))
-        ]
-        apart = {color: _measure_distance(color, sides) for color in free}
+    wanted = {object_id: _frames_of(segmentation, object_id) for object_id in ids[:_MOST]}
+    sides: dict[int, list[FloatArray]] = {object_id: [] for object_id in wanted}
+    for index in sorted({index for frames in wanted.values() for index in frames}):
+        frame = video[index]
+        for object_id, frames in wanted.items():
+            if index in frames:
+                sides[object_id] += _sides(frame, segmentation.track(object_id).mask(index))
+    free = list(OBJECT_COLORS)
+    for object_id in wanted:
+        apart = {color: _measure_distance(color, sides[object_id]) for color in free}
         usual = colors[object_id]
         if usual not in apart or apart[usual] < _LEAST_APART:
             # Of equals the first of the palette.

@@ -52,7 +52,8 @@ def save_result(
     """Write a result folder atomically.
 
     The video is decoded once from the first to the last frame, with one frame and the small
-    pictures of the report in memory. Without a video (such as for a loaded result) the overlay
+    pictures of the report in memory; before, a few frames are read to choose the colors of the
+    masks. Without a video (such as for a loaded result) the overlay
     and the report show the masks on black.
 
     Args:

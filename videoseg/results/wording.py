@@ -40,6 +40,8 @@ def describe_answer(segmentation: Segmentation) -> str:
     tracks = segmentation.tracks
     if not tracks:
         text = summarize_answer(segmentation.grounding, 0)
+        if segmentation.status == "absent":
+            text += ", as far as was seen"
         return f"{text[:1].upper()}{text[1:]}."
     total = segmentation.video.num_frames
     seen = find_visible_frames(segmentation)

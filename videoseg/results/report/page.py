@@ -240,18 +240,20 @@ def _sheet(segmentation: Segmentation, book: PictureBook, on_black: bool) -> lis
             {
                 "picture": embed_jpeg(image, _SHEET_BYTES, alt),
                 "caption": caption,
-                "time": _time_in_clip(segmentation, frame),
+                "time": _time_in_clip(segmentation, frame, on_black=on_black),
                 "is_keyframe": frame == keyframe,
             }
         )
     return frames
 
 
-def _time_in_clip(segmentation: Segmentation, frame: int) -> str:
-    """Return a time at which the overlay shows a frame, in seconds."""
-    fps, times = clip_rate(segmentation.video, segmentation.source)
-    start = float(times[frame]) if times is not None else frame / fps
-    # Well inside the frame: browsers round times, and seek to the frame before.
+def _time_in_clip(segmentation: Segmentation, frame: int, *, on_black: bool) -> str:
+    """Return a time in seconds at which the overlay shows a frame; see ``clip_rate``."""
+    facts = segmentation.video
+    fps, _ = clip_rate(facts, None)
+    # Frames on black are spaced evenly; those of a video keep their times.
+    start = frame / fps if on_black or fps != facts.fps else facts.time_of(frame)
+    # Well inside the frame: browsers round times, and may seek to the frame before.
     return f"{start + 0.3 / fps:.4f}"
 
 
