@@ -103,7 +103,7 @@ def describe_comparison(
 
 
 def list_candidates(comparison: Comparison) -> list[str]:
-    """Return the candidates for a terminal, one short line each, then how it was decided.
+    """Return the candidates for a terminal: those taken, then the others by outcome.
 
     Example:
         >>> from videoseg.types import Box
@@ -113,14 +113,18 @@ def list_candidates(comparison: Comparison) -> list[str]:
         ['candidate 2: object 1; runs 0.97']
     """
     order = sorted(comparison.candidates, key=lambda one: (one.object_id is None, one.number))
+    groups: dict[str, list[Candidate]] = {}
+    for one in order:
+        outcome = f"object {one.object_id}" if one.object_id is not None else one.verdict
+        groups.setdefault(outcome or "not taken", []).append(one)
     lines = []
-    for one in order[:_MOST]:
-        verdict = f"object {one.object_id}" if one.object_id is not None else one.verdict
-        name = f"candidate {one.number}" + (f" ({one.label})" if one.label else "")
-        judged = [f"{item.words} {_value(item)}" for item in one.judgements[:_MOST_WORDS]]
-        lines.append(f"{name}: {'; '.join(filter(None, [verdict, ', '.join(judged)]))}")
-    if len(order) > _MOST:
-        lines.append(f"and {len(order) - _MOST} more")
+    for outcome, members in list(groups.items())[:_MOST]:
+        names = [f"{one.number} ({one.label})" if one.label else str(one.number) for one in members]
+        judged = [f"{item.words} {_value(item)}" for item in members[0].judgements[:_MOST_WORDS]]
+        # Of several there is not one score.
+        told = [outcome, *([", ".join(judged)] if judged and len(members) == 1 else [])]
+        noun = "candidate" if len(members) == 1 else "candidates"
+        lines.append(f"{noun} {format_list(names, 8)}: {'; '.join(told)}")
     return [*lines, *([comparison.decision] if comparison.decision else [])]
 
 

@@ -89,7 +89,10 @@ def test_a_comparison_is_saved_with_the_result(compared, tmp_path):
     assert Segmentation.load(tmp_path / "out").grounding.comparison == COMPARED
 
 
-def test_a_terminal_gets_a_line_for_each_candidate():
+def test_a_terminal_gets_a_line_for_each_outcome():
+    others = tuple(Candidate(n, 4, Box(1, 1, 9, 9), verdict="does not fit") for n in (4, 5, 6))
+    assert list_candidates(Comparison(others)) == ["candidates 4, 5, 6: does not fit"]
+
     assert list_candidates(COMPARED) == [
         "candidate 7: object 1; small 0.75, the leftmost place 1",
         "candidate 3 (cat 0.91): another place is asked for; small 0.90, the leftmost place 2",

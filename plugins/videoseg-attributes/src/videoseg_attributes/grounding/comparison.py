@@ -136,6 +136,6 @@ def _explain_decision(
     order = sorted(merits, key=lambda number: -merits[number])
     listed = ", ".join(f"candidate {number} {merits[number]:.2f}" for number in order)
     return (
-        f"{len(order)} fit, more than are asked for. The one that fits best and stands out most, "
-        f"by its motion, size and place, was taken: {listed}."
+        f"{len(order)} fit, more than are asked for. What fits best and stands out most, by its "
+        f"motion, size and place, was taken; both together: {listed}."
     )
