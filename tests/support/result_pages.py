@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from videoseg.results.colors import choose_colors
 from videoseg.results.report import render_report, report_pictures
 from videoseg.results.thumbnails import PictureBook
 
@@ -48,8 +49,8 @@ class Page(HTMLParser):
 
 def report_of(segmentation):
     """Return the report of a result whose video is there."""
-    book = PictureBook(report_pictures(segmentation))
     video = segmentation.source
+    book = PictureBook(report_pictures(segmentation), choose_colors(segmentation, video))
     for index in book.indices:
         masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
         book.add(index, video[index], masks)

@@ -21,6 +21,7 @@ __all__ = ["answer_document", "print_answer", "reasons_of"]
 _FILES = (
     ("report.html", "the reasoning beside the frames"),
     ("overlay.mp4", "the video with masks drawn"),
+    ("overlay.png", "the picture with masks drawn"),
     ("masks", "one PNG per object and frame"),
     ("result.json", "the result, for videoseg.Segmentation.load"),
 )
@@ -78,6 +79,8 @@ def print_answer(
     seconds: float | None = None,
 ) -> None:
     """Print what was found, where and why, and the files written; see ``answer_document``."""
+    from videoseg.results.candidates import list_candidates
+
     height, width = result.video.size
     frames = format_count(result.video.num_frames, "frame")
     clip = f"{result.video.name}: {frames} of {width}x{height}"
@@ -99,7 +102,8 @@ def print_answer(
     for label, words in (("judged", result.judged), ("not judged", result.unjudged)):
         if words:
             _print_fact(console, label, ", ".join(f'"{word}"' for word in words))
-    if reasons := reasons_of(result):
+    compared = result.grounding.comparison
+    if reasons := list_candidates(compared) if compared else reasons_of(result):
         _print_fact(console, "because", "\n".join(reasons))
     for warning in result.warnings:
         _print_fact(console, "warning", warning, style="yellow")

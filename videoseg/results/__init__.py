@@ -1,5 +1,6 @@
 """Results: masks with the reasoning behind them; saved, exported and drawn."""
 
+from videoseg.results.colors import choose_colors
 from videoseg.results.exports import EXPORT_FORMATS, ExportFormat, check_format, export
 from videoseg.results.folder import PARTS, load_result, save_result
 from videoseg.results.overlay import draw_masks, draw_prompts, object_name
@@ -12,6 +13,7 @@ __all__ = [
     "ExportFormat",
     "Segmentation",
     "check_format",
+    "choose_colors",
     "draw_masks",
     "draw_prompts",
     "export",

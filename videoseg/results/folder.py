@@ -15,6 +15,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
 from videoseg.files import expand_path, read_text, recover_folder, staged_folder
+from videoseg.results.colors import choose_colors
 from videoseg.results.mask_files import write_mask
 from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_masks
 from videoseg.results.segmentation import Segmentation
@@ -41,7 +42,8 @@ PARTS: tuple[str, ...] = ("masks", "overlay", "report")
 """The optional parts of a result folder, beside ``result.json``."""
 
 _FORMAT = "videoseg-result"
-_RESULT, _MASKS, _OVERLAY, _REPORT = "result.json", "masks", "overlay.mp4", "report.html"
+_RESULT, _MASKS, _REPORT = "result.json", "masks", "report.html"
+_OVERLAY, _PICTURE = "overlay.mp4", "overlay.png"
 
 
 def save_result(
@@ -55,7 +57,8 @@ def save_result(
     """Write a result folder atomically.
 
     The video is decoded once from the first to the last frame, with one frame and the small
-    pictures of the report in memory. Without a video (such as for a loaded result) the overlay
+    pictures of the report in memory; before, a few frames are read to choose the colors of the
+    masks. Without a video (such as for a loaded result) the overlay
     and the report show the masks on black.
 
     Args:
@@ -255,7 +258,7 @@ def _parse_document(text: str, path: Path) -> dict[str, Any]:
 
 def why_not_replaceable(folder: Path) -> str | None:
     """Return why a folder is not a result that may be replaced, or None if it is one."""
-    known = {_RESULT, _MASKS, _OVERLAY, _REPORT}
+    known = {_RESULT, _MASKS, _OVERLAY, _PICTURE, _REPORT}
     if foreign := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
         return f"it holds files that are not part of a result ({format_list(foreign, 3)})"
     try:
@@ -292,10 +295,14 @@ def _write_parts(
     stage: Path, segmentation: Segmentation, video: VideoSource | None, parts: frozenset[str]
 ) -> Iterator[int]:
     """Write the parts in one pass over the frames; yield the number of frames done."""
+    from PIL import Image
+
     from videoseg.results.report.page import render_report, report_pictures
     from videoseg.video import VideoWriter
 
-    book = PictureBook(report_pictures(segmentation) if "report" in parts else {})
+    colors = choose_colors(segmentation, video) if parts - {"masks"} else {}
+    book = PictureBook(report_pictures(segmentation) if "report" in parts else {}, colors)
+    is_picture = segmentation.video.num_frames == 1
     if "masks" in parts:
         (stage / _MASKS).mkdir()
         for object_id in segmentation.object_ids:
@@ -304,7 +311,7 @@ def _write_parts(
     opacity = ON_BLACK if video is None else FILL_OPACITY
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
-        if "overlay" in parts:
+        if "overlay" in parts and not is_picture:
             fps, times = clip_rate(segmentation.video, video, segmentation.frames)
             writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
         for index, frame in _needed_frames(segmentation, video, parts, book):
@@ -312,12 +319,17 @@ def _write_parts(
             if "masks" in parts:
                 for object_id, mask in masks.items():
                     write_mask(stage / _MASKS / str(object_id) / f"{index:05d}.png", mask)
-            if writer is not None:
-                writer.write(draw_masks(frame, masks, labels=labels, opacity=opacity))
+            if "overlay" in parts:
+                drawn = draw_masks(frame, masks, labels=labels, opacity=opacity, colors=colors)
+                if writer is not None:
+                    writer.write(drawn)
+                else:
+                    Image.fromarray(drawn).save(stage / _PICTURE)
             book.add(index, frame, masks)
             yield index + 1
     if "report" in parts:
-        page = render_report(segmentation, book, on_black=video is None)
+        overlay = stage / _OVERLAY if writer is not None else None
+        page = render_report(segmentation, book, on_black=video is None, overlay=overlay)
         (stage / _REPORT).write_text(well_formed(page), encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,13 @@ import numpy as np
 
 from videoseg._html import render
 from videoseg.errors import ConfigError, MissingDependencyError, OutputError, VideoError
+from videoseg.masks import Color
+from videoseg.results.candidates import (
+    candidate_frames,
+    describe_comparison,
+    describe_search,
+)
+from videoseg.results.colors import choose_colors
 from videoseg.results.overlay import clip_rate
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import Picture, PictureBook, embed_jpeg, include_frame, spread
@@ -35,6 +42,7 @@ from videoseg.types import Frame, VideoSource
 __all__ = ["SegmentationView", "segmentation_html", "show_segmentation"]
 
 _STRIP_SIDE, _STRIP_BYTES = 320, 22_000
+_CANDIDATE_FRAMES, _CANDIDATE_SIDE, _CANDIDATE_BYTES = 2, 560, 45_000
 _CARD_FRAMES = 6
 _CHIPS = 12
 _WARNINGS = 8
@@ -108,7 +116,7 @@ def segmentation_html(
     clip = ""
     if with_clip and 1 < len(segmentation.frames) <= _CLIP_FRAMES:
         try:
-            clip = _encode_clip(segmentation, source)
+            clip = _encode_clip(segmentation, source, book.colors)
         except (OutputError, VideoError, MissingDependencyError) as error:
             problems.append(f"The clip cannot be shown ({error}).")
     on_black = source is None
@@ -120,7 +128,8 @@ def segmentation_html(
         answer=describe_answer(segmentation),
         status=segmentation.status,
         judgement=describe_judgement(segmentation),
-        objects=[describe_object(t.object_id, t.label) for t in tracks[:_CHIPS]],
+        found=segmentation.found,
+        objects=[describe_object(t.object_id, t.label, book.colors) for t in tracks[:_CHIPS]],
         more_objects=max(0, len(tracks) - _CHIPS),
         video=shorten_text(describe_video(segmentation.video), 200),
         warnings=[shorten_text(text, 300) for text in warnings[:_WARNINGS]],
@@ -130,6 +139,14 @@ def segmentation_html(
             for frame in frames
             if (picture := book.get(frame)) is not None
         ],
+        searched=describe_search(segmentation),
+        comparison=describe_comparison(
+            segmentation,
+            book,
+            most_frames=_CANDIDATE_FRAMES,
+            side=_CANDIDATE_SIDE,
+            max_bytes=_CANDIDATE_BYTES,
+        ),
         turns=_describe_turns(segmentation),
         thought=describe_untraced_thought(segmentation),
     )
@@ -148,9 +165,11 @@ def _choose_frames(segmentation: Segmentation, count: int) -> list[int]:
 def _collect_pictures(
     segmentation: Segmentation, source: VideoSource | None, frames: list[int]
 ) -> PictureBook:
-    book = PictureBook(dict.fromkeys(frames, _STRIP_SIDE))
+    compared = candidate_frames(segmentation, _CANDIDATE_FRAMES)
+    sides = dict.fromkeys(frames, _STRIP_SIDE) | dict.fromkeys(compared, _CANDIDATE_SIDE)
+    book = PictureBook(sides, choose_colors(segmentation, source))
     black = np.zeros((*segmentation.video.size, 3), np.uint8)
-    for frame in frames:
+    for frame in book.indices:
         masks = {track.object_id: track.mask(frame) for track in segmentation.tracks}
         book.add(frame, black if source is None else source[frame], masks)
     return book
@@ -160,7 +179,7 @@ def _describe_picture(
     picture: Picture, segmentation: Segmentation, *, on_black: bool
 ) -> dict[str, Any]:
     caption = format_frame(segmentation.video, picture.frame)
-    image = picture.draw(segmentation.object_ids, on_black=on_black)
+    image = picture.fitted(_STRIP_SIDE).draw(segmentation.object_ids, on_black=on_black)
     keyframe = " · keyframe" if picture.frame == segmentation.grounding.keyframe else ""
     return {
         "picture": embed_jpeg(image, _STRIP_BYTES, caption),
@@ -168,7 +187,9 @@ def _describe_picture(
     }
 
 
-def _encode_clip(segmentation: Segmentation, source: VideoSource | None) -> str:
+def _encode_clip(
+    segmentation: Segmentation, source: VideoSource | None, colors: Mapping[int, Color]
+) -> str:
     """Return the overlay as a ``data:`` URI, or nothing if the file would be too large."""
     from videoseg.video import VideoWriter
 
@@ -187,7 +208,7 @@ def _encode_clip(segmentation: Segmentation, source: VideoSource | None) -> str:
         with VideoWriter(path, fps, timestamps=times, quality=26) as writer:
             for frame, image in frames:
                 masks = {track.object_id: track.mask(frame) for track in segmentation.tracks}
-                picture = Picture(frame, image, masks).fitted(_CLIP_SIDE)
+                picture = Picture(frame, image, masks, colors).fitted(_CLIP_SIDE)
                 writer.write(picture.draw(segmentation.object_ids, on_black=source is None))
         data = path.read_bytes()
     if len(data) > _CLIP_BYTES:

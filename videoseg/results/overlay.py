@@ -104,6 +104,7 @@ def draw_masks(
     labels: Mapping[int, str] | None = None,
     opacity: float = FILL_OPACITY,
     tags: bool = True,
+    colors: Mapping[int, Color] | None = None,
 ) -> Frame:
     """Draw the masks of several objects onto a copy of a frame.
 
@@ -120,6 +121,8 @@ def draw_masks(
         opacity: Opacity of the fill, in [0, 1].
         tags: Whether to write each object's name at its mask. Frames too small for text get
             no tags.
+        colors: Colors by object id, such as those of ``choose_colors``; by default, and for
+            other objects, ``videoseg.masks.object_color``.
 
     Returns:
         RGB uint8, shape (H, W, 3).
@@ -135,10 +138,11 @@ def draw_masks(
     masks = as_masks(masks, frame.shape[:2])
     areas = {key: int(np.count_nonzero(mask)) for key, mask in masks.items()}
     order = sorted((key for key in masks if areas[key]), key=lambda key: (-areas[key], -key))
+    paint = {object_id: object_color(object_id) for object_id in order} | dict(colors or {})
     for object_id in order:
-        _fill(drawn, masks[object_id], object_color(object_id), opacity)
+        _fill(drawn, masks[object_id], paint[object_id], opacity)
     for object_id in order:
-        _outline(drawn, masks[object_id], object_color(object_id))
+        _outline(drawn, masks[object_id], paint[object_id])
     if tags:
         names = _distinct_names(labels or {})
         _draw_tags(
@@ -147,11 +151,18 @@ def draw_masks(
                 (key, names.get(key) or object_name(key), _top_of(masks[key]))
                 for key in sorted(order)
             ],
+            paint,
         )
     return drawn
 
 
-def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) -> Frame:
+def draw_prompts(
+    frame: Frame,
+    prompts: Iterable[Prompt],
+    *,
+    tags: bool = True,
+    colors: Mapping[int, Color] | None = None,
+) -> Frame:
     """Draw prompts onto a copy of their frame.
 
     Boxes and masks appear as outlines, points as discs with a plus, negative points as
@@ -162,6 +173,7 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
         prompts: The prompts; all are drawn, whatever their frame. For those of an answer take
             ``grounding.named_prompts``, which does not name what was guessed.
         tags: Whether to write each object's name at its box.
+        colors: Colors by object id; see ``draw_masks``.
 
     Returns:
         RGB uint8, shape (H, W, 3).
@@ -171,8 +183,9 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
     """
     drawn = _copy_of(frame)
     prompts = list(prompts)
+    paint = {one.object_id: object_color(one.object_id) for one in prompts} | dict(colors or {})
     for prompt in prompts:
-        color = object_color(prompt.object_id)
+        color = paint[prompt.object_id]
         if prompt.mask is not None:
             mask = prompt.mask.decode()
             if mask.shape != frame.shape[:2]:
@@ -191,7 +204,7 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
             _point(drawn, point, _WHITE, positive=False)
     for prompt in prompts:
         for point in prompt.points:
-            _point(drawn, point, object_color(prompt.object_id), positive=True)
+            _point(drawn, point, paint[prompt.object_id], positive=True)
     if tags:
         names = _distinct_names({prompt.object_id: prompt.label for prompt in prompts})
         _draw_tags(
@@ -201,6 +214,7 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
                 for prompt in prompts
                 if (anchor := _anchor_of(prompt, _point_radius(drawn))) is not None
             ],
+            paint,
         )
     return drawn
 
@@ -305,13 +319,17 @@ def _anchor_of(prompt: Prompt, point_radius: int) -> tuple[int, int] | None:
 # -- name tags -------------------------------------------------------------------------------
 
 
-def _draw_tags(drawn: Frame, tags: Iterable[tuple[int, str, tuple[int, int]]]) -> None:
+def _draw_tags(
+    drawn: Frame,
+    tags: Iterable[tuple[int, str, tuple[int, int]]],
+    colors: Mapping[int, Color],
+) -> None:
     """Draw a tag for each object id, name and anchor, if the frame is large enough for text."""
     if min(drawn.shape[:2]) < 100:
         return
     taken: list[_Area] = []
     for object_id, name, anchor in tags:
-        color = object_color(object_id)
+        color = colors[object_id]
         taken.append(draw_tag(drawn, name, anchor, color, object_id, avoid=taken))
 
 
@@ -323,6 +341,7 @@ def draw_tag(
     object_id: int,
     *,
     avoid: Sequence[_Area] = (),
+    font_size: int | None = None,
 ) -> _Area:
     """Draw a name tag just above a point, in place, within the frame and clear of other tags.
 
@@ -333,12 +352,15 @@ def draw_tag(
         color: Background color.
         object_id: The object.
         avoid: Areas of the tags drawn before.
+        font_size: Size of the letters in pixels; by default a 24th of the shorter side, within
+            limits.
 
     Returns:
         The area of the new tag.
     """
     height, width = drawn.shape[:2]
-    font_size = int(min(max(min(height, width) / 24, 11), 44))
+    if font_size is None:
+        font_size = int(min(max(min(height, width) / 24, 11), 44))
     alpha = _text_alpha(_printable_name(text, object_id), font_size)
     padding_x, padding_y = alpha.shape[0] // 3, max(2, alpha.shape[0] // 8)
     tag_height = min(alpha.shape[0] + 2 * padding_y, height)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
+from videoseg.masks import Color
 from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, draw_masks
 from videoseg.types import BoolArray, Box, Frame, Point, Prompt, Rle, Size
 
@@ -33,11 +34,13 @@ class Picture:
         frame: Frame index in the source video.
         image: RGB uint8, shape (h, w, 3).
         masks: For each object id a mask of shape (h, w).
+        colors: For each object id its color; the usual one if it is not named here.
     """
 
     frame: int
     image: Frame
     masks: Mapping[int, BoolArray]
+    colors: Mapping[int, Color] = field(default_factory=dict)
 
     def fitted(self, longest: int) -> Picture:
         """Return the picture, shrunk if needed so that no side exceeds this many pixels."""
@@ -66,6 +69,7 @@ class Picture:
             labels={object_id: str(object_id) for object_id in object_ids},
             opacity=ON_BLACK if on_black else FILL_OPACITY,
             tags=len(object_ids) > 1,
+            colors=self.colors,
         )
 
     def _scaled(self, factor: float) -> Picture:
@@ -73,10 +77,10 @@ class Picture:
 
         height, width = self.image.shape[:2]
         size = max(1, round(height * factor)), max(1, round(width * factor))
-        return Picture(
-            self.frame,
-            _resized(self.image, size, cv2.INTER_CUBIC),
-            {key: resized_mask(mask, size) for key, mask in self.masks.items()},
+        return replace(
+            self,
+            image=_resized(self.image, size, cv2.INTER_CUBIC),
+            masks={key: resized_mask(mask, size) for key, mask in self.masks.items()},
         )
 
 
@@ -85,9 +89,13 @@ class PictureBook:
 
     Args:
         longest_sides: For each frame to keep, the length of its longest side in pixels.
+        colors: For each object id its color; the usual one if it is not named here.
     """
 
-    def __init__(self, longest_sides: Mapping[int, int]) -> None:
+    def __init__(
+        self, longest_sides: Mapping[int, int], colors: Mapping[int, Color] | None = None
+    ) -> None:
+        self.colors: Mapping[int, Color] = dict(colors or {})
         self._longest_sides = dict(longest_sides)
         self._pictures: dict[int, Picture] = {}
 
@@ -103,7 +111,7 @@ class PictureBook:
         """Keep a small copy of a frame; ignore a frame that is not wanted."""
         if index not in self._longest_sides:
             return
-        small = Picture(index, frame, masks).fitted(self._longest_sides[index])
+        small = Picture(index, frame, masks, self.colors).fitted(self._longest_sides[index])
         # A copy, since a reader may reuse the memory of its frames.
         self._pictures[index] = replace(small, image=small.image.copy(), masks=dict(small.masks))
 

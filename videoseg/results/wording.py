@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from videoseg.masks import object_color, readable_text_color
+from videoseg.masks import Color, object_color, readable_text_color
 from videoseg.results.overlay import object_name
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import format_count, format_list, format_seconds, shorten_text
@@ -39,6 +40,8 @@ def describe_answer(segmentation: Segmentation) -> str:
     tracks = segmentation.tracks
     if not tracks:
         text = summarize_answer(segmentation.grounding, 0)
+        if segmentation.status == "absent":
+            text += ", as far as was seen"
         return f"{text[:1].upper()}{text[1:]}."
     total = segmentation.video.num_frames
     seen = find_visible_frames(segmentation)
@@ -76,9 +79,17 @@ def describe_video(facts: VideoFacts) -> str:
     return " · ".join(parts)
 
 
-def describe_object(object_id: int, label: str) -> dict[str, Any]:
-    """Return an object as the ``chip`` macro takes it: ``number``, ``name`` and colors."""
-    color = object_color(object_id)
+def describe_object(
+    object_id: int, label: str, colors: Mapping[int, Color] | None = None
+) -> dict[str, Any]:
+    """Return an object as the ``chip`` macro takes it: ``number``, ``name`` and colors.
+
+    Args:
+        object_id: The object.
+        label: What it is called; empty for ``object 3``.
+        colors: Colors by object id; for others the usual one.
+    """
+    color = (colors or {}).get(object_id) or object_color(object_id)
     return {
         "number": object_id if label.strip() else None,
         "name": shorten_text(object_name(object_id, label), _MAX_NAME),
@@ -88,7 +99,7 @@ def describe_object(object_id: int, label: str) -> dict[str, Any]:
 
 
 def describe_selection(facts: VideoFacts, selection: FrameSelection) -> str:
-    """Return what was shown: ``5 context frames and keyframe 12 out of frames 10–19``."""
+    """Return what was shown: ``5 frames and the suggested keyframe 12 out of frames 10–19``."""
     if facts.num_frames == 1:
         return "the picture"
     window = format_frames(facts, selection.window.start, selection.window.stop)
@@ -102,7 +113,7 @@ def describe_selection(facts: VideoFacts, selection: FrameSelection) -> str:
         if frames
     ]
     if selection.keyframe is not None:
-        parts.append(f"keyframe {selection.keyframe}")
+        parts.append(f"the suggested keyframe {selection.keyframe}")
     return f"{' and '.join(parts)} out of {window}"
 
 
@@ -178,13 +189,16 @@ def has_times(facts: VideoFacts) -> bool:
 
 
 def format_frame(facts: VideoFacts, frame: int) -> str:
-    """Return ``frame 12, 0.48 s``, without the time if the video has none."""
+    """Return ``frame 12, 0.48 s``, without the time if the video has none.
+
+    A number and its unit are joined by a no-break space.
+    """
     if facts.num_frames == 1 or not has_times(facts):
         return f"frame {frame}"
     seconds = facts.time_of(frame)
     if seconds < 60:
-        return f"frame {frame}, {seconds:.2f} s"
-    return f"frame {frame}, {int(seconds) // 60}:{seconds % 60:04.1f} min"
+        return f"frame {frame}, {seconds:.2f}\u00a0s"
+    return f"frame {frame}, {int(seconds) // 60}:{seconds % 60:04.1f}\u00a0min"
 
 
 def format_frames(facts: VideoFacts, start: int, stop: int) -> str:
@@ -194,7 +208,7 @@ def format_frames(facts: VideoFacts, start: int, stop: int) -> str:
     text = f"frames {start}–{stop - 1}"  # noqa: RUF001
     if not has_times(facts):
         return text
-    return f"{text} ({facts.time_of(start):.1f}–{facts.time_of(stop - 1):.1f} s)"  # noqa: RUF001
+    return f"{text} ({facts.time_of(start):.1f}–{facts.time_of(stop - 1):.1f}\u00a0s)"  # noqa: RUF001
 
 
 def find_visible_frames(segmentation: Segmentation) -> list[int]:

@@ -10,6 +10,7 @@ from videoseg.types.arrays import (
     as_mask,
     as_masks,
 )
+from videoseg.types.comparison import Candidate, Comparison, Judgement
 from videoseg.types.detections import Detection
 from videoseg.types.episode import (
     AnswerStatus,
@@ -45,7 +46,9 @@ __all__ = [
     "AnswerStatus",
     "BoolArray",
     "Box",
+    "Candidate",
     "ChatReply",
+    "Comparison",
     "Detection",
     "Embedding",
     "Episode",
@@ -58,6 +61,7 @@ __all__ = [
     "Grounding",
     "ImagePart",
     "IntArray",
+    "Judgement",
     "Look",
     "MaskTrack",
     "Message",

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 from videoseg.errors import ConfigError
 from videoseg.text import format_count, shorten
+from videoseg.types.comparison import Comparison
 from videoseg.types.geometry import Window
 from videoseg.types.prompts import Prompt
 from videoseg.types.scalars import (
@@ -241,6 +242,7 @@ class Grounding:
         unjudged: The words of the query that could not be judged.
         appears_at_prompt: Whether each object appears on the frame of its first prompt. Masks are
             then propagated forward only, and no object has a mask before that frame.
+        comparison: The candidates among which the grounder chose, if it tells them.
 
     Raises:
         ConfigError: If there are prompts but no keyframe, two prompts for one object on one
@@ -262,6 +264,7 @@ class Grounding:
     judged: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     appears_at_prompt: bool = False
+    comparison: Comparison | None = None
 
     def __post_init__(self) -> None:
         what = "of a grounding"

@@ -19,15 +19,15 @@ def facts(**changes):
 
 def test_frames_of_a_variable_rate_are_told_at_their_own_times():
     clip = facts(timestamps=TIMES)
-    assert format_frame(clip, 3) == "frame 3, 9.00 s"
-    assert "0.1–9.0 s" in format_frames(clip, 2, 5)  # noqa: RUF001
+    assert format_frame(clip, 3) == "frame 3, 9.00\u00a0s"
+    assert "0.1–9.0\u00a0s" in format_frames(clip, 2, 5)  # noqa: RUF001
     assert from_dict(VideoFacts, to_dict(clip)) == clip
 
 
 def test_frames_of_a_constant_rate_need_no_times():
     video = vs.Video.from_frames(np.zeros((5, 4, 6, 3), np.uint8), fps=25)
     assert video.facts().timestamps == ()
-    assert format_frame(video.facts(), 3) == "frame 3, 0.12 s"
+    assert format_frame(video.facts(), 3) == "frame 3, 0.12\u00a0s"
 
 
 @pytest.mark.parametrize("times", [TIMES[:4], (0.0, 1.0, float("nan"), 2.0, 3.0)])

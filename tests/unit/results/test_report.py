@@ -141,7 +141,7 @@ def test_no_text_of_the_user_becomes_markup_in_a_notebook(result):
 
 def test_nothing_found_is_said_plainly(clip, make_result):
     page = Page(report_of(make_result(clip, grounding=Grounding(None), tracks=())))
-    assert "Not in this video." in page.text
+    assert "Not in this video, as far as was seen." in page.text
     assert "Objects" not in page.text
     assert "Turn 1" in page.text
 

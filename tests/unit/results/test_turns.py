@@ -125,14 +125,14 @@ def test_keyframes_asked_for_and_answered_are_marked_with_their_number(page, cli
 
 
 def test_each_row_is_described_for_those_who_do_not_see_it(page):
-    labels = [item["aria-label"] for item in page.all("svg")]
+    labels = [" ".join(item["aria-label"].split()) for item in page.all("svg")]
     assert labels[:3] == [
         "Turn 1 saw 7 context frames and 2 detail frames out of the whole video and "
         "asked for frames 2–11 (0.2–0.9 s), keyframe 6",
-        "Turn 2 saw 3 context frames and keyframe 6 out of frames 2–11 (0.2–0.9 s) and "
-        "asked for frames 4–8 (0.3–0.7 s), keyframe 7",
-        "Turn 3 saw 3 context frames and keyframe 7 out of frames 4–8 (0.3–0.7 s) and "
-        "answered with 1 object, frames 5–7 (0.4–0.6 s), keyframe 6",
+        "Turn 2 saw 3 context frames and the suggested keyframe 6 out of "
+        "frames 2–11 (0.2–0.9 s) and asked for frames 4–8 (0.3–0.7 s), keyframe 7",
+        "Turn 3 saw 3 context frames and the suggested keyframe 7 out of "
+        "frames 4–8 (0.3–0.7 s) and answered with 1 object, frames 5–7 (0.4–0.6 s), keyframe 6",
     ]
 
 
@@ -196,8 +196,8 @@ def test_there_is_one_row_for_each_turn(looked_at, num_looks):
 def test_a_notebook_tells_each_turn(looked_at):
     page = Page(looked_at()._repr_html_())
     for words in (
-        "Turn 2: saw 3 context frames and keyframe 6 out of frames 2–11 (0.2–0.9 s), "
-        "asked for frames 4–8 (0.3–0.7 s), keyframe 7",
+        "Turn 2: saw 3 context frames and the suggested keyframe 6 out of "
+        "frames 2–11 (0.2–0.9 s), asked for frames 4–8 (0.3–0.7 s), keyframe 7",
         "answered with 1 object, frames 5–7 (0.4–0.6 s), keyframe 6",
         "Action confirmed",
         f"Stopped: {STOP}",

@@ -7,10 +7,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from videoseg._html import render
-from videoseg.results.overlay import ON_BLACK, draw_masks, draw_prompts
+from videoseg.results.candidates import (
+    candidate_frames,
+    describe_comparison,
+    describe_search,
+)
+from videoseg.results.overlay import ON_BLACK, clip_rate, draw_masks, draw_prompts
 from videoseg.results.report.timeline import describe_timeline
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import (
@@ -41,16 +47,19 @@ from videoseg.types import MaskTrack, Prompt, TraceTurn
 
 __all__ = ["render_report", "report_pictures"]
 
-# These bounds keep the page under 3 MB: 18 x 55 kB + 3 x 100 kB + 48 x 8 kB of JPEG, a third
-# more as base64, and the text.
+# These bounds keep the page under 3 MB, the clip apart: 18 x 55 kB + 3 x 100 kB + 3 x 60 kB +
+# 48 x 8 kB of JPEG, a third more as base64, and the text.
 _SHEET_FRAMES = 18
 _SHEET_SIDE, _SHEET_BYTES = 720, 55_000
 _KEYFRAMES = 3
 _KEYFRAME_SIDE, _KEYFRAME_BYTES = 960, 100_000
+_CANDIDATE_FRAMES = 3
+_CANDIDATE_SIDE, _CANDIDATE_BYTES = 720, 60_000
 _TURNS = 16
 _THUMBNAILS = 48
 _THUMBNAIL_SIDE, _THUMBNAIL_BYTES = 240, 8_000
 _WARNINGS = 30
+_CLIP_BYTES = 2_000_000
 _CHIPS = 24
 _NO_QUERY = "Objects that were marked by hand"
 _TABLE_ROWS = 60
@@ -68,6 +77,7 @@ def report_pictures(segmentation: Segmentation) -> dict[int, int]:
     for frames, side in (
         (_choose_sheet(segmentation), _SHEET_SIDE),
         (_prompted_frames(segmentation), _KEYFRAME_SIDE),
+        (candidate_frames(segmentation, _CANDIDATE_FRAMES), _CANDIDATE_SIDE),
         *((shown, _THUMBNAIL_SIDE) for shown in _choose_thumbnails(segmentation)),
     ):
         for frame in frames:
@@ -75,7 +85,13 @@ def report_pictures(segmentation: Segmentation) -> dict[int, int]:
     return sides
 
 
-def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bool = False) -> str:
+def render_report(
+    segmentation: Segmentation,
+    book: PictureBook,
+    *,
+    on_black: bool = False,
+    overlay: Path | None = None,
+) -> str:
     """Return the page. It loads nothing from the network and stays under about 3 MB.
 
     Args:
@@ -83,6 +99,8 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         book: Pictures of the frames in ``report_pictures``.
         on_black: Whether the video is not available and the pictures are black but for the
             masks.
+        overlay: The MP4 with the masks drawn, beside which the page will lie. A small one, up to
+            2 MB, becomes a part of the page (a third larger as text); another is linked.
     """
     script = render("report_script.txt")
     query = segmentation.query.strip()
@@ -103,15 +121,25 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         found=segmentation.found,
         status=segmentation.status,
         judgement=describe_judgement(segmentation),
-        objects=[describe_object(t.object_id, t.label) for t in tracks[:_CHIPS]],
+        objects=[describe_object(t.object_id, t.label, book.colors) for t in tracks[:_CHIPS]],
         more_objects=max(0, len(tracks) - _CHIPS),
         video=shorten_text(describe_video(segmentation.video), 300),
         localization=_describe_localization(segmentation),
         warnings=[shorten_text(text, 600) for text in warnings[:_WARNINGS]],
         more_warnings=max(0, len(warnings) - _WARNINGS),
+        clip=None if overlay is None else _describe_clip(segmentation, overlay),
         frames=_sheet(segmentation, book, on_black),
-        timeline=describe_timeline(segmentation, max_turns=_TURNS),
-        table=[_table_row(segmentation, track) for track in tracks[:_TABLE_ROWS]],
+        searched=describe_search(segmentation),
+        comparison=describe_comparison(
+            segmentation,
+            book,
+            most_frames=_CANDIDATE_FRAMES,
+            side=_CANDIDATE_SIDE,
+            max_bytes=_CANDIDATE_BYTES,
+        ),
+        timeline=describe_timeline(segmentation, max_turns=_TURNS, colors=book.colors),
+        columns=_table_columns(segmentation),
+        table=[_table_row(segmentation, track, book) for track in tracks[:_TABLE_ROWS]],
         more_rows=max(0, len(tracks) - _TABLE_ROWS),
         turns=_describe_turns(segmentation, book, on_black),
         more_turns=_count_more(len(segmentation.trace.turns) - _TURNS, "turn"),
@@ -169,13 +197,28 @@ def _choose_thumbnails(segmentation: Segmentation) -> list[list[int]]:
 # -- sections --------------------------------------------------------------------------------
 
 
+def _describe_clip(segmentation: Segmentation, overlay: Path) -> dict[str, Any]:
+    """Return the overlay as the template takes it: in the page if it is small, else linked."""
+    height, width = segmentation.video.size
+    found = {"width": width, "height": height, "file": overlay.name}
+    if overlay.stat().st_size > _CLIP_BYTES:
+        return {**found, "source": overlay.name, "policy": "'self'"}
+    data = base64.b64encode(overlay.read_bytes()).decode("ascii")
+    return {**found, "source": f"data:video/mp4;base64,{data}", "policy": "data:"}
+
+
 def _describe_localization(segmentation: Segmentation) -> str:
     grounding = segmentation.grounding
+    if not segmentation.found:
+        return ""
     facts = []
     if grounding.keyframe is not None and segmentation.video.num_frames > 1:
-        facts.append(f"localized on {format_frame(segmentation.video, grounding.keyframe)}")
+        facts.append(f"Localized on {format_frame(segmentation.video, grounding.keyframe)}")
     if grounding.confidence is not None:
-        facts.append(f"confidence {grounding.confidence:.2f}")
+        facts.append(
+            f"Confidence {grounding.confidence:.2f}, from 0 to 1: how sure the grounder itself is "
+            "of the whole answer"
+        )
     return " · ".join(facts)
 
 
@@ -197,13 +240,31 @@ def _sheet(segmentation: Segmentation, book: PictureBook, on_black: bool) -> lis
             {
                 "picture": embed_jpeg(image, _SHEET_BYTES, alt),
                 "caption": caption,
+                "time": _time_in_clip(segmentation, frame, on_black=on_black),
                 "is_keyframe": frame == keyframe,
             }
         )
     return frames
 
 
-def _table_row(segmentation: Segmentation, track: MaskTrack) -> dict[str, Any]:
+def _time_in_clip(segmentation: Segmentation, frame: int, *, on_black: bool) -> str:
+    """Return a time in seconds at which the overlay shows a frame; see ``clip_rate``."""
+    facts = segmentation.video
+    fps, _ = clip_rate(facts, None)
+    # Frames on black are spaced evenly; those of a video keep their times.
+    start = frame / fps if on_black or fps != facts.fps else facts.time_of(frame)
+    # Well inside the frame: browsers round times, and may seek to the frame before.
+    return f"{start + 0.3 / fps:.4f}"
+
+
+def _table_columns(segmentation: Segmentation) -> list[str]:
+    """Return the columns behind the object; scores where objects differ and nothing shows it."""
+    scores = {prompt.score for prompt in segmentation.grounding.prompts}
+    told = segmentation.grounding.comparison is not None or len(segmentation.tracks) < 2
+    return ["Visible", "Largest mask", *(["Score"] if scores - {None} and not told else [])]
+
+
+def _table_row(segmentation: Segmentation, track: MaskTrack, book: PictureBook) -> dict[str, Any]:
     scores = [
         prompt.score
         for prompt in segmentation.grounding.prompts
@@ -214,12 +275,12 @@ def _table_row(segmentation: Segmentation, track: MaskTrack) -> dict[str, Any]:
     share = 100 * largest / (track.size[0] * track.size[1])
     ranges = [format_frames(segmentation.video, *one) for one in find_visible_ranges(track)]
     return {
-        "object": describe_object(track.object_id, track.label),
+        "object": describe_object(track.object_id, track.label, book.colors),
         "cells": [
             format_list(ranges, 3) or "never",
             f"{share:.2g} % of frame {areas.index(largest)}" if share else "–",  # noqa: RUF001
             f"{scores[-1]:.2f}" if scores else "–",  # noqa: RUF001
-        ],
+        ][: len(_table_columns(segmentation))],
     }
 
 
@@ -239,11 +300,17 @@ def _describe_turns(
             ],
             "more_frames": _count_more(len(turn.selection.indices) - len(frames), "frame"),
             "thought": describe_thought(turn.thought),
+            "is_compared": turn.action == "answer" and _is_compared(segmentation),
             "stop_reason": shorten_text(turn.stop_reason, 600),
             "effort": _describe_effort(turn),
         }
         for number, (turn, frames) in enumerate(chosen, start=1)
     ]
+
+
+def _is_compared(segmentation: Segmentation) -> bool:
+    comparison = segmentation.grounding.comparison
+    return comparison is not None and bool(comparison.candidates)
 
 
 def _thumbnail(
@@ -260,21 +327,26 @@ def _thumbnail(
     small = picture.fitted(_THUMBNAIL_SIDE)
     image = small.image
     if on_black:
-        image = draw_masks(image, small.masks, opacity=ON_BLACK, tags=False)
+        image = draw_masks(image, small.masks, opacity=ON_BLACK, tags=False, colors=book.colors)
     caption = format_frame(segmentation.video, frame)
     return {
         "picture": embed_jpeg(image, _THUMBNAIL_BYTES, f"{caption}, as turn {number} saw it"),
         "caption": caption,
-        "is_keyframe": frame == turn.selection.keyframe,
+        "mark": _mark(segmentation, turn, frame),
     }
+
+
+def _mark(segmentation: Segmentation, turn: TraceTurn, frame: int) -> str:
+    """Return what a frame was for: the keyframe is the one on which objects were localized."""
+    if frame == segmentation.grounding.keyframe and turn.action == "answer":
+        return "keyframe"
+    return "suggested" if frame == turn.selection.keyframe else ""
 
 
 def _describe_selection(segmentation: Segmentation, turn: TraceTurn) -> str:
     selection = turn.selection
     seen = describe_selection(segmentation.video, selection)
-    confidence = selection.confidence
-    sure = "" if confidence is None else f" Confidence {confidence:.2f}."
-    return f"Saw {seen}.{sure} {shorten_text(selection.reason, 600)}"
+    return f"Saw {seen}. {shorten_text(selection.reason, 600)}"
 
 
 def _describe_effort(turn: TraceTurn) -> str:
@@ -302,6 +374,7 @@ def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[d
             picture.image,
             [replace(prompt, label=str(prompt.object_id)) for prompt in scaled],
             tags=len(segmentation.grounding.object_ids) > 1,
+            colors=book.colors,
         )
         caption = f"Prompts of {format_count(len(prompts), 'object')} on "
         caption += format_frame(segmentation.video, frame)
@@ -312,7 +385,7 @@ def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[d
                 "prompts": [
                     {
                         "object": describe_object(
-                            prompt.object_id, labels.get(prompt.object_id, "")
+                            prompt.object_id, labels.get(prompt.object_id, ""), book.colors
                         ),
                         "text": _describe_prompt(prompt),
                     }
@@ -340,8 +413,6 @@ def _describe_prompt(prompt: Prompt) -> str:
         parts.append(f"mask of {format_count(prompt.mask.area, 'pixel')}")
     if prompt.embedding is not None:
         parts.append(f"embedding of {shorten_text(prompt.embedding.model, 60)}")
-    if prompt.score is not None:
-        parts.append(f"score {prompt.score:.2f}")
     return "; ".join(parts)
 
 

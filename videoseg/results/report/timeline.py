@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from videoseg.masks import Color
 from videoseg.results.overlay import object_name
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.wording import (
@@ -36,7 +37,9 @@ _MIN_BAR = 5.0
 _MAX_COLUMNS = 320
 
 
-def describe_timeline(segmentation: Segmentation, *, max_turns: int) -> dict[str, Any] | None:
+def describe_timeline(
+    segmentation: Segmentation, *, max_turns: int, colors: Mapping[int, Color] | None = None
+) -> dict[str, Any] | None:
     """Return a timeline as the ``timeline.html`` template takes it.
 
     Every row spans the whole video from left to right. The row of a turn has the window and the
@@ -46,6 +49,7 @@ def describe_timeline(segmentation: Segmentation, *, max_turns: int) -> dict[str
     Args:
         segmentation: The result.
         max_turns: How many turns to show.
+        colors: Colors of the objects by id; for others the usual one.
 
     Returns:
         The rows and the axis; None for a video of one frame, which has no timeline.
@@ -62,7 +66,9 @@ def describe_timeline(segmentation: Segmentation, *, max_turns: int) -> dict[str
             _describe_turn(segmentation, number)
             for number in range(1, min(len(segmentation.trace.turns), max_turns) + 1)
         ],
-        "objects": [_describe_track(segmentation, t) for t in segmentation.tracks[:MAX_ROWS]],
+        "objects": [
+            _describe_track(segmentation, t, colors) for t in segmentation.tracks[:MAX_ROWS]
+        ],
         "height": _HEIGHT,
         "turn_height": _TURN_HEIGHT,
         "strip": _STRIP,
@@ -119,7 +125,7 @@ def _describe_legend(turns: Sequence[TraceTurn]) -> list[dict[str, str]]:
         ("window", "window shown", bool(turns)),
         ("context", "context frame", "context" in roles),
         ("detail", "detail frame", "detail" in roles),
-        ("shown-keyframe", "keyframe shown", "keyframe" in roles),
+        ("shown-keyframe", "suggested keyframe", "keyframe" in roles),
         ("asked", "asked for", any(turn.look_window is not None for turn in looks)),
         ("asked-keyframe", "keyframe asked for", any(t.look_keyframe is not None for t in looks)),
         ("answered", "window of the answer", any(t.answer_window is not None for t in answers)),
@@ -164,14 +170,16 @@ def _marker(frame: int, total: int) -> dict[str, Any]:
     return {"frame": frame, "left": f"{100 * share:.2f}", "flip": share > 0.7}
 
 
-def _describe_track(segmentation: Segmentation, track: MaskTrack) -> dict[str, Any]:
+def _describe_track(
+    segmentation: Segmentation, track: MaskTrack, colors: Mapping[int, Color] | None
+) -> dict[str, Any]:
     areas, ranges = track.areas, find_visible_ranges(track)
     total, pixels = len(areas), track.size[0] * track.size[1]
     visible = "; ".join(format_frames(segmentation.video, *one) for one in ranges[:6])
     name = shorten_text(object_name(track.object_id, track.label), 40)
     later = " and later" if len(ranges) > 6 else ""
     return {
-        "object": describe_object(track.object_id, track.label),
+        "object": describe_object(track.object_id, track.label, colors),
         "note": f"up to {100 * max(areas, default=0) / pixels:.2g} %",
         "description": f"{name} is visible in {visible or 'no frame'}{later}",
         "path": _area_path(areas),

@@ -92,7 +92,7 @@ class MotionSampler:
             keyframe, how = self._pick_keyframe(video, detail_window)
         else:
             how = "as requested"
-        reason = f"{why} Keyframe {keyframe}: {how}."
+        reason = f"{why} Suggested keyframe {keyframe}: {how}."
         detail = evenly_spaced(detail_window, self.num_detail)
         groups = (
             FrameGroup("context", evenly_spaced(window, self.num_context), self.context_pixels),

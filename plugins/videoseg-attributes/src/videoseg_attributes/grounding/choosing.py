@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from videoseg.errors import ConfigError
-from videoseg.types import AnswerStatus, Thought, VideoSource, Window
+from videoseg.types import AnswerStatus, Comparison, Size, Thought, VideoSource, Window
+from videoseg_attributes.grounding.comparison import compare_candidates
 from videoseg_attributes.grounding.constraint_scores import compare_colors, score_name
 from videoseg_attributes.grounding.explanation import (
     STILL,
@@ -69,6 +70,7 @@ class TrackChoice:
         thought: What was measured, by kind of reasoning.
         confidence: In [0, 1].
         warnings: What the user should know, and what to do.
+        comparison: What the tracks were judged by, each as a candidate with the track's number.
     """
 
     track_ids: tuple[int, ...]
@@ -80,6 +82,7 @@ class TrackChoice:
     thought: Thought = field(default_factory=Thought)
     confidence: float = 1.0
     warnings: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
 
 def choose_tracks(
@@ -196,7 +199,7 @@ def choose_among(
     )
     by_id = {track.track_id: track for track in tracks}
     is_hinted = any((hints or {}).get(name, 0.0) >= _LEAST_HINT for name in plan.names)
-    judge = _Judge(plan, candidates, by_id, is_hinted=is_hinted)
+    judge = _Judge(plan, candidates, by_id, video.size, is_hinted=is_hinted)
     return judge.choose(is_dense=_longest_gap(video, frames) <= _LONGEST_UNSEEN)
 
 
@@ -237,6 +240,7 @@ class _Judge:
     plan: QueryPlan
     candidates: tuple[MeasuredCandidate, ...]
     tracks: dict[int, NamedTrack]
+    size: Size
     is_hinted: bool = False
 
     def choose(self, *, is_dense: bool) -> TrackChoice:
@@ -342,6 +346,7 @@ class _Judge:
             thought=self._think(resolution),
             confidence=float(min(1.0, max(0.0, confidence))),
             warnings=tuple(filter(None, warnings)),
+            comparison=self._compare(resolution, choices),
         )
 
     def _answer_nothing(
@@ -358,7 +363,13 @@ class _Judge:
             thought=self._think(resolution, f"{finding}: {reason}."),
             confidence=_ABSENT_CONFIDENCE if is_absent else _GUESS_CONFIDENCE,
             warnings=(*self._warn(resolution, found=False), *filter(None, [note])),
+            comparison=self._compare(resolution, ()),
         )
+
+    def _compare(self, resolution: Resolution, choices: Sequence[Choice]) -> Comparison:
+        places = enumerate(choices, start=1)
+        taken = {choice.candidate.candidate_id: place for place, choice in places}
+        return compare_candidates(self.candidates, resolution, size=self.size, taken=taken)
 
     def _warn(self, resolution: Resolution, *, found: bool) -> tuple[str, ...]:
         plan = self.plan

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from videoseg.plugins import PositiveInt, checked_options
-from videoseg.types import Episode, Grounding, Look, Move, Thought, Window
+from videoseg.types import Comparison, Episode, Grounding, Look, Move, Thought, Window
+from videoseg_attributes.grounding.comparison import compare_candidates
 from videoseg_attributes.grounding.explanation import (
     PLAUSIBLE,
     describe_closer_look,
@@ -227,6 +228,7 @@ class AttributesGrounder:
         warnings = self._warnings(plan, resolution, overview, _span(episode, partly))
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
+        ids = {id(choice): choice.candidate.candidate_id for choice in choices}
         closer = ""
         if episode.turn > 0 and episode.selection.window != survey.window:
             dense = self._measure(episode, episode.selection.window)
@@ -240,6 +242,7 @@ class AttributesGrounder:
                         reason="a closer look shows that the object is never away",
                     )  # fmt: skip
                     return self._answer_nothing(episode, plan, overview, never, closer=closer)
+                ids = dict(zip(map(id, found), ids.values(), strict=True))
                 measured, choices = dense, kept
         prompts = make_prompts(
             episode.video, measured, choices, label=make_label(plan), preferred_frame=preferred
@@ -273,6 +276,13 @@ class AttributesGrounder:
             status="answered" if plan.judged_wholly and not is_doubtful else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,
+            comparison=_compare(
+                episode,
+                overview,
+                resolution,
+                taken={ids[id(choice)]: place for place, choice in enumerate(choices, start=1)},
+                keyframe=keyframe,
+            ),
         )
 
     def _answer_nothing(
@@ -314,6 +324,7 @@ class AttributesGrounder:
             status="absent" if is_contradicted else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,
+            comparison=_compare(episode, overview, resolution),
         )
 
     def _warnings(
@@ -337,6 +348,28 @@ class AttributesGrounder:
             max_candidates=self.max_candidates,
             seed=episode.seed,
         )
+
+
+def _compare(
+    episode: Episode,
+    overview: MeasuredSurvey,
+    resolution: Resolution,
+    *,
+    taken: Mapping[int, int] | None = None,
+    keyframe: int | None = None,
+) -> Comparison:
+    """Return what was seen in the overview, and how it was judged."""
+    candidates = overview.candidates
+    unlikely = (one.candidate_id for one in candidates if one.plausibility < PLAUSIBLE)
+    compared = compare_candidates(
+        candidates,
+        resolution,
+        size=episode.video.size,
+        taken=taken or {},
+        keyframe=keyframe,
+        background=frozenset(unlikely),
+    )
+    return replace(compared, frames=overview.survey.frames)
 
 
 def _saw_partly(episode: Episode, overview: MeasuredSurvey) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -132,6 +132,7 @@ def _ground(
         status=choice.status,
         judged=choice.judged,
         unjudged=choice.unjudged,
+        comparison=choice.comparison and replace(choice.comparison, frames=found.frames),
     )
 
 

@@ -47,6 +47,9 @@ def rank_choices(
         return fits * (1 - _SALIENCY_WEIGHT + _SALIENCY_WEIGHT * salient)
 
     ordered = sorted(fitting, key=merit, reverse=True)
+    count = phrase.number.count
+    if not phrase.rankings and count is not None and len(ordered) > count:
+        observations.append(_describe_merits(ordered, [merit(choice) for choice in ordered]))
     for index, ranking in enumerate(phrase.rankings):
         ordered = _apply_ranking(
             ranking,
@@ -59,6 +62,17 @@ def rank_choices(
         if not ordered:
             break
     return ordered
+
+
+def _describe_merits(ordered: Sequence[Choice], merits: Sequence[float]) -> Observation:
+    """Return by what it was decided between more matches than are wanted."""
+    ids = [choice.candidate.candidate_id for choice in ordered]
+    listed = ", ".join(
+        f"{choice.candidate.name} {merit:.2f}"
+        for choice, merit in zip(ordered, merits, strict=True)
+    )
+    text = f"more match than are wanted; by fit, place and how likely each is meant: {listed}"
+    return Observation("linguistic", text, scores=dict(zip(ids, merits, strict=True)))
 
 
 def _weigh_position(
@@ -106,8 +120,14 @@ def _apply_ranking(
     listed = ", ".join(
         f"{c.candidate.name} {values[c.candidate.candidate_id]:.3f}" for c in comparable
     )
+    places = enumerate(comparable, start=1)
     observations.append(
-        Observation(classify(ranking), f'"{ranking.words}" by {ranking.key}: {listed}')
+        Observation(
+            classify(ranking),
+            f'"{ranking.words}" by {ranking.key}: {listed}',
+            ranking.words,
+            measured={c.candidate.candidate_id: f"place {place}" for place, c in places},
+        )
     )
     if ranking.negated:
         return comparable[1:]

@@ -152,7 +152,16 @@ class Resolver:
             ]
             denied = "not " if constraint.negated else ""
             text = f'"{denied}{constraint.words}": ' + "; ".join(shown)
-            observations.append(Observation(classify(constraint), text))
+            ids = [candidate.candidate_id for candidate in pool]
+            observations.append(
+                Observation(
+                    classify(constraint),
+                    text,
+                    denied + constraint.words,
+                    dict(zip(ids, (verdict.score for verdict in verdicts), strict=True)),
+                    dict(zip(ids, (verdict.measured for verdict in verdicts), strict=True)),
+                )
+            )
             if max(verdict.score for verdict in verdicts) < _DOUBTFUL:
                 contradicted.append(f'"{denied}{constraint.words}"')
         pool = _of_the_kind(phrase, pool) or pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -35,10 +36,22 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One statement about the candidates, and the kind of reasoning it belongs to."""
+    """One statement about the candidates, and the kind of reasoning it belongs to.
+
+    Args:
+        aspect: The kind of reasoning.
+        text: The statement.
+        words: The part of the query that it judges; empty if it judges none.
+        scores: By candidate id, how well each fits, in [0, 1]. Without ``words``: by what they
+            were ordered.
+        measured: By candidate id, what was measured of each.
+    """
 
     aspect: Aspect
     text: str
+    words: str = ""
+    scores: Mapping[int, float] = field(default_factory=dict)
+    measured: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
