@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from videoseg.cli import PATH, VideosegCommand
+from videoseg.cli import PATH, VideosegCommand, print_line
 from videoseg_studio.commands.options import server_options
 
 __all__ = ["studio"]
@@ -42,4 +42,4 @@ def studio(
     )
     app = create_app(settings)
     mount_studio(app)
-    serve_app(app)
+    serve_app(app, on_start=lambda address: print_line(f"open {address} in a browser"))
