@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 import numpy as np
@@ -74,8 +73,4 @@ def wait_until_finished(client, job):
 
 def all_files(folder):
     """Return the paths of all files below a folder, relative to it."""
-    return {
-        os.path.relpath(os.path.join(place, name), folder)
-        for place, _, names in os.walk(folder)
-        for name in names
-    }
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -17,7 +17,6 @@ from videoseg.video import write_video
 pytest.importorskip("fastapi")
 
 from starlette.testclient import TestClient
-
 from videoseg_studio.server import Settings, create_app
 
 SIZE, NUM_FRAMES = (48, 64), 5
@@ -71,9 +70,7 @@ def make_client(project: Path) -> Iterator[Callable[..., TestClient]]:
 
 
 @pytest.fixture(scope="module")
-def client(
-    tmp_path_factory: pytest.TempPathFactory, clip_bytes: bytes
-) -> Iterator[TestClient]:
+def client(tmp_path_factory: pytest.TempPathFactory, clip_bytes: bytes) -> Iterator[TestClient]:
     """Return a client of a server that the tests of a module share."""
     project = make_project(tmp_path_factory.mktemp("served"), clip_bytes)
     with thread_slots(), open_client(project) as client:

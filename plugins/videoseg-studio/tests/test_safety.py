@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from videoseg_studio.server import Settings, resolve_in_folder
 
 from videoseg.errors import ConfigError
-from videoseg_studio.server import Settings, resolve_in_folder
 
 TOKEN = "0123456789abcdef-secret"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -21,7 +21,9 @@ JOB = {"video": "clips/dog.mp4", "query": "the dog"}
 # -- where a request comes from ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", ""]
+)
 def test_a_host_name_that_is_not_the_servers_is_refused(client: TestClient, host: str) -> None:
     assert client.get("/api/v1/jobs", headers={"Host": host}).status_code == 421
 
