@@ -96,6 +96,8 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "chat": "videoseg-vlm",
         "demo": "videoseg-synthetic",
         "ray": "videoseg-ray",
+        "serve": "videoseg-studio",
+        "studio": "videoseg-studio",
         "traces": "videoseg-train",
         "train": "videoseg-train",
     },

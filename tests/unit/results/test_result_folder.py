@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from result_schemas import schema_problems
 from videoseg_synthetic import make_clip
 
 from videoseg.errors import ConfigError, OutputError, VideoError
@@ -142,6 +143,7 @@ def test_any_result_comes_back_equal(tmp_path_factory, segmentation):
     folder = tmp_path_factory.mktemp("any") / "out"
     save_result(segmentation, folder, parts=())
     assert load_result(folder) == segmentation
+    assert not schema_problems(folder / "result.json")
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow], deadline=None)

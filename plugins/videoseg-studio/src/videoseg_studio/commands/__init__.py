@@ -1,0 +1,1 @@
+"""The commands ``videoseg serve`` and ``videoseg studio``."""

@@ -1,0 +1,5 @@
+"""The HTTP server that the page and the service share: settings, safety, errors."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
