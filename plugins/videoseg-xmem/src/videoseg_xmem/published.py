@@ -95,6 +95,7 @@ class PublishedCheckpoints:
         path: Path,
         build: Callable[[Mapping[str, Tensor]], _Network],
         *,
+        adapt: Callable[[dict[str, Tensor]], None] | None = None,
         unused: tuple[str, ...] = (),
     ) -> _Network:
         """Read a checkpoint into a network.
@@ -103,6 +104,8 @@ class PublishedCheckpoints:
             path: The file.
             build: Makes the network from the parameters' shapes, and raises KeyError, IndexError,
                 RuntimeError or ValueError if they are another model's.
+            adapt: Changes parameters of another variant of the network in place; may raise
+                KeyError.
             unused: Beginnings and ends of the names of parameters that the network does not
                 have and a file may.
 
@@ -119,6 +122,8 @@ class PublishedCheckpoints:
             if not (name.startswith(unused) or name.endswith(unused))
         }
         try:
+            if adapt is not None:
+                adapt(state)
             with torch.device("meta"):
                 network = build(state)
         except (KeyError, IndexError, RuntimeError, ValueError) as error:

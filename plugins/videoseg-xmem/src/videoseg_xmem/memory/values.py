@@ -160,7 +160,7 @@ class ObjectGroup:
         """Make room for one more frame, which only frames that stay for ever ask for."""
         self._free.append(self._working // self._places)
         room = self.values.new_zeros(self._places, self.values.shape[1])
-        working, prototypes = self.values.split([self._working, len(self.known)])
+        working, prototypes = self.values[: self._working], self.values[self._working :]
         self.values = torch.cat([working, room, prototypes])
         self._working += self._places
 
