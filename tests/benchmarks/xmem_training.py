@@ -30,9 +30,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from videoseg_xmem.checkpoint import load_network, random_network
+from videoseg_xmem.competition import aggregate
 from videoseg_xmem.memory.keys import memory_rows, query_rows
 from videoseg_xmem.network import Dimensions, EncodedFrame, XMemNetwork
-from videoseg_xmem.tracker import aggregate
 from xmem_reference import normalized
 
 _CROP = 192

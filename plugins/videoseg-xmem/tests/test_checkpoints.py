@@ -235,16 +235,16 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
 def test_bfloat16_is_chosen_only_where_the_processor_has_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from videoseg_xmem.propagator import _dtype
+    from videoseg_xmem.loading import compute_type
 
     cpu = torch.device("cpu")
     fast = ({"amx_bf16": True}, {"avx512_bf16": True})
     for has, expected in (*((each, torch.bfloat16) for each in fast), ({}, torch.float32)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has, raising=False)
-        assert _dtype("auto", cpu) == expected
+        assert compute_type("auto", cpu) == expected
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
-    assert _dtype("auto", torch.device("cuda")) == torch.float32
-    assert _dtype("bfloat16", cpu) == torch.bfloat16
+    assert compute_type("auto", torch.device("cuda")) == torch.float32
+    assert compute_type("bfloat16", cpu) == torch.bfloat16
 
 
 def test_bfloat16_runs(tiny_checkpoint: Path) -> None:

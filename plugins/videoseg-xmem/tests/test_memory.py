@@ -72,7 +72,7 @@ def test_reading_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         memory.add(scene.frame(), scene.values())
     query = scene.frame()
     whole = memory.read(query)
-    monkeypatch.setattr("videoseg_xmem.memory.memory._CHUNK", 2 * 3 * PLACES)
+    monkeypatch.setattr("videoseg_xmem.memory.bank._CHUNK", 2 * 3 * PLACES)
     torch.testing.assert_close(memory.read(query), whole)
 
 
@@ -147,12 +147,12 @@ def test_the_least_used_prototypes_make_room() -> None:
     keys = LongTermKeys(6, KEY, torch.device("cpu"))
     keys.add(torch.arange(6.0)[:, None].expand(6, KEY), torch.ones(6))
     keys.count(torch.tensor([3.0, 0.1, 2.0, 0.2, 5.0, 4.0]))
-    kept = keys.least_used(4)
+    kept = keys.without_least_used(4)
     assert kept is not None
     assert kept.tolist() == [True, False, True, False, True, True]
     keys.retain(kept)
     assert keys.size == 4
-    assert keys.least_used(4) is None
+    assert keys.without_least_used(4) is None
 
 
 def test_use_counts_for_the_time_a_prototype_has_been_there() -> None:
@@ -162,7 +162,7 @@ def test_use_counts_for_the_time_a_prototype_has_been_there() -> None:
         keys.count(torch.tensor([1.0, 0.9]))
     keys.add(torch.zeros(1, KEY), torch.ones(1))
     keys.count(torch.tensor([1.0, 0.9, 0.95]))
-    kept = keys.least_used(2)
+    kept = keys.without_least_used(2)
     assert kept is not None
     assert kept.tolist() == [True, False, True]
 

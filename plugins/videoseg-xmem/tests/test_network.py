@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional
 from videoseg_xmem.checkpoint import load_network, random_network
 from videoseg_xmem.network import Dimensions, XMemNetwork
-from videoseg_xmem.network.preparation import fold_batch_norms, prepare
+from videoseg_xmem.network.preparation import prepare
+from videoseg_xmem.network.rewriting import fold_batch_norms
 from videoseg_xmem.network.winograd import WinogradConv2d
 
 PUBLISHED = Path(__file__).with_name("published_parameters.json")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from videoseg_xmem import XMemPropagator
-from videoseg_xmem.geometry import FrameGeometry
+from videoseg_xmem.competition import aggregate
+from videoseg_xmem.geometry import FrameGeometry, xmem_size
 from videoseg_xmem.session import XMemSession
-from videoseg_xmem.tracker import Tracker, aggregate
+from videoseg_xmem.tracker import Tracker
 
 import videoseg as vs
 from videoseg.errors import PropagationError
@@ -212,7 +213,9 @@ def test_probabilities_sum_to_one_and_the_surest_wins() -> None:
 def test_sizes(
     source: tuple[int, int], size: int, inner: tuple[int, int], padded: tuple[int, int]
 ) -> None:
-    geometry = FrameGeometry(source, size, device=torch.device("cpu"), dtype=torch.float32)
+    geometry = FrameGeometry(
+        source, xmem_size(source, size), device=torch.device("cpu"), dtype=torch.float32
+    )
     assert (geometry.inner, geometry.padded) == (inner, padded)
     image = geometry.image(np.full((*source, 3), 255, np.uint8))
     assert image.shape == (1, 3, *padded)
@@ -227,7 +230,7 @@ def test_sizes(
 
 
 def test_something_is_left_of_the_smallest_mask() -> None:
-    geometry = FrameGeometry((480, 640), 32, device=torch.device("cpu"), dtype=torch.float32)
+    geometry = FrameGeometry((480, 640), (32, 42), device=torch.device("cpu"), dtype=torch.float32)
     mask = np.zeros((480, 640), dtype=bool)
     mask[7, 9] = True
     assert geometry.mask(mask).sum() == 1

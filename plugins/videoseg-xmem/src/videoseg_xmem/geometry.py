@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from videoseg.types import BoolArray, Frame, Size
 
-__all__ = ["FrameGeometry"]
+__all__ = ["FrameGeometry", "xmem_size"]
 
 _STRIDE = 16
 # Mean and standard deviation of ImageNet's pixels, RGB in [0, 1].
@@ -17,29 +17,49 @@ _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 
 
+def xmem_size(source: Size, size: int) -> Size:
+    """Return the size at which XMem sees frames, rounded down as its release does.
+
+    Args:
+        source: (height, width) of the video.
+        size: Length of the shorter side; -1 for the source's own.
+    """
+    if size < 0:
+        return source
+    scale = size / min(source)
+    # The shorter side is exact.
+    return max(size, int(source[0] * scale)), max(size, int(source[1] * scale))
+
+
 class FrameGeometry:
     """Resizes, normalizes and pads frames and masks of one video, and undoes it.
 
     Args:
         source: (height, width) of the video.
-        size: Length of the shorter side the network sees; -1 for the source's own.
+        inner: (height, width) to which frames are resized.
         device: Where the network is.
         dtype: The type in which it takes images.
+        gray_padding: Whether what is added to reach multiples of 16 has the color of the mean
+            image (frames are normalized, then padded), or is black (padded, then normalized).
+        centered: Whether a pixel of a mask that is resized takes the nearest pixel's value by
+            the centers of both (``nearest-exact``), or by their upper left corners.
     """
 
     def __init__(
-        self, source: Size, size: int, *, device: torch.device, dtype: torch.dtype
+        self,
+        source: Size,
+        inner: Size,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        gray_padding: bool = True,
+        centered: bool = False,
     ) -> None:
-        height, width = source
-        scale = 1.0 if size < 0 else size / min(height, width)
-        # Rounded down as in the released implementation; the shorter side is exact.
-        self.inner = (
-            (height, width)
-            if size < 0
-            else (max(size, int(height * scale)), max(size, int(width * scale)))
-        )
+        self.inner = inner
         self._source = source
-        self._device, self._dtype = device, dtype
+        self.device, self._dtype = device, dtype
+        self._gray_padding = gray_padding
+        self._mask_mode = "nearest-exact" if centered else "nearest"
         vertical, horizontal = ((-length) % _STRIDE for length in self.inner)
         self._top, self._left = vertical // 2, horizontal // 2
         self._padding = (
@@ -61,13 +81,16 @@ class FrameGeometry:
     def image(self, frame: Frame) -> Tensor:
         """Return a frame as the network sees it, shape (1, 3, *padded), channels-last."""
         # A copy, since frames of readers may be read-only.
-        pixels = torch.from_numpy(np.array(frame)).to(self._device)
+        pixels = torch.from_numpy(np.array(frame)).to(self.device)
         image = pixels.permute(2, 0, 1)[None].float() / 255
         if self.inner != self._source:
             image = functional.interpolate(
                 image, self.inner, mode="bilinear", align_corners=False, antialias=True
             )
-        image = functional.pad((image - self._mean) / self._deviation, self._padding)
+        if self._gray_padding:
+            image = functional.pad((image - self._mean) / self._deviation, self._padding)
+        else:
+            image = (functional.pad(image, self._padding) - self._mean) / self._deviation
         return image.to(self._dtype, memory_format=torch.channels_last)
 
     def mask(self, mask: BoolArray) -> Tensor:
@@ -75,10 +98,10 @@ class FrameGeometry:
 
         A mask that is not empty keeps at least one pixel.
         """
-        given = torch.from_numpy(np.array(mask, dtype=np.float32)).to(self._device)[None, None]
+        given = torch.from_numpy(np.array(mask, dtype=np.float32)).to(self.device)[None, None]
         small = given
         if self.inner != self._source:
-            small = functional.interpolate(given, self.inner, mode="nearest")
+            small = functional.interpolate(given, self.inner, mode=self._mask_mode)
             if not small.any():
                 small = functional.adaptive_max_pool2d(given, self.inner)
         return functional.pad(small, self._padding)[0, 0]

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 
-from videoseg.devices import (
-    is_out_of_memory,
-    multiplies_bfloat16,
-    pick_device,
-    torch_defaults,
-)
-from videoseg.errors import ConfigError, PropagationError
+from videoseg.devices import pick_device, torch_defaults
+from videoseg.errors import ConfigError
 from videoseg.plugins import PositiveInt, checked_options
-from videoseg.types import PropagatorCapabilities, VideoSource
+from videoseg.types import VideoSource
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
+from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator, compute_type
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
 
 if TYPE_CHECKING:
-    import torch
-
     from videoseg_xmem.network import XMemNetwork
     from videoseg_xmem.session import XMemSession
 
 __all__ = ["CAPABILITIES", "XMemPropagator"]
 
-CAPABILITIES = PropagatorCapabilities(
-    masks=True, late_objects=True, backward=True, corrections=True, live=True
-)
 
-
-class XMemPropagator:
+class XMemPropagator(NetworkPropagator["XMemNetwork"]):
     """Propagates masks through a video with XMem (Cheng and Schwing, ECCV 2022).
 
     A sensory memory is updated on every frame, a working memory holds the first and some recent
@@ -87,6 +75,7 @@ class XMemPropagator:
         max_objects_per_pass: PositiveInt | None = None,
         compile: bool = False,  # noqa: A002 - torch's name for it
     ) -> None:
+        super().__init__(device=device, max_objects_per_pass=max_objects_per_pass)
         self._memory = MemoryOptions(
             mem_every=mem_every,
             top_k=top_k,
@@ -99,20 +88,9 @@ class XMemPropagator:
         if problems := self._memory.problems():
             raise ConfigError(problems)
         self._size = size
-        self._max_objects = max_objects_per_pass
         self._compile = compile
         self._precision: Precision = precision
-        self._device = device
-        if device != "auto":
-            pick_device(device)
         self._checkpoint = None if str(checkpoint) == RANDOM else find_checkpoint(checkpoint)
-        self._network: XMemNetwork | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def capabilities(self) -> PropagatorCapabilities:
-        """What this propagator takes and can do."""
-        return replace(CAPABILITIES, max_objects_per_pass=self._max_objects)
 
     def open(self, video: VideoSource, *, seed: int = 0) -> XMemSession:  # noqa: ARG002
         """Begin a propagation over one video; the first call loads the network.
@@ -127,31 +105,13 @@ class XMemPropagator:
         """
         from videoseg_xmem.session import XMemSession
 
-        with self._lock:
-            try:
-                self._network = self._network or self._load()
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                raise PropagationError(
-                    f"device {self._device!r} has no room for the network; end other programs "
-                    "that use its memory, or use device='cpu'"
-                ) from error
         return XMemSession(
             video,
             self.capabilities,
-            network=self._network,
+            network=self._loaded(),
             memory=self._memory,
             size=self._size,
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Another process loads the network for itself.
-        return {**self.__dict__, "_network": None, "_lock": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
 
     def _load(self) -> XMemNetwork:
         from videoseg_xmem.checkpoint import load_network, random_network
@@ -164,13 +124,5 @@ class XMemPropagator:
                 network = random_network(Dimensions())
             else:
                 network = load_network(self._checkpoint)
-            network = prepare(network, device=device, dtype=_dtype(self._precision, device))
+            network = prepare(network, device=device, dtype=compute_type(self._precision, device))
             return compile_network(network) if self._compile else network
-
-
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    import torch
-
-    if precision == "auto":
-        precision = "bfloat16" if multiplies_bfloat16(device) else "float32"
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32

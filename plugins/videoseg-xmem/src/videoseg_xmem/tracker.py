@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from videoseg_xmem.competition import aggregate, merge_given
 from videoseg_xmem.memory import Memory
 from videoseg_xmem.network import EncodedFrame, XMemNetwork
 from videoseg_xmem.options import MemoryOptions
 
-__all__ = ["Tracker", "aggregate"]
+__all__ = ["Tracker"]
 
 
 class Tracker:
@@ -57,7 +58,7 @@ class Tracker:
             # The deep update of a remembered frame takes the place of the usual one.
             predicted = self._segment(frame, update=not (remember or last))
         if predicted is None or given:
-            probabilities = aggregate(self._merge(predicted, given))
+            probabilities = aggregate(merge_given(predicted, given, self.num_objects))
         else:
             probabilities = predicted
         self._admit(self.num_objects - before, frame)
@@ -74,19 +75,6 @@ class Tracker:
             self._sensory = sensory
         return aggregate(torch.sigmoid(logits))
 
-    def _merge(self, predicted: Tensor | None, given: Mapping[int, Tensor]) -> Tensor:
-        """Return masks of all objects, the given ones first of all, shape (N, H, W)."""
-        masks = next(iter(given.values())).new_zeros(
-            self.num_objects, *next(iter(given.values())).shape
-        )
-        if predicted is not None:
-            masks[: len(predicted) - 1] = predicted[1:]
-            taken = torch.stack(list(given.values())).sum(dim=0) > 0.5
-            masks.masked_fill_(taken, 0)
-        for number, mask in given.items():
-            masks[number] = mask
-        return masks
-
     def _admit(self, num_new: int, frame: EncodedFrame) -> None:
         """Give new objects an empty sensory memory."""
         channels = self._network.dimensions.sensory
@@ -102,18 +90,3 @@ class Tracker:
         )
         self.memory.add(frame, values)
         self._remembered = self._time
-
-
-def aggregate(masks: Tensor) -> Tensor:
-    """Let objects and background compete (soft aggregation, Oh et al., ICCV 2019).
-
-    Args:
-        masks: Probability of each object alone, shape (N, H, W).
-
-    Returns:
-        Probabilities of the background and each object, shape (1 + N, H, W), which sum to 1.
-    """
-    background = (1 - masks).prod(dim=0, keepdim=True)
-    chances = torch.cat([background, masks]).clamp_(1e-7, 1 - 1e-7)
-    odds = chances / (1 - chances)
-    return odds / odds.sum(dim=0, keepdim=True)

@@ -66,8 +66,6 @@ class KeyFrame:
         selection: Shape (places, C^k).
         shrinkage: Shape (places,).
         rows: What the similarity needs of them, shape (places, 2 * C^k + 1).
-        use: How much each place has been read, shape (places,).
-        readings: How often it could have been.
     """
 
     def __init__(self, places: int, key_channels: int, device: torch.device) -> None:
@@ -75,8 +73,6 @@ class KeyFrame:
         self.selection = torch.empty(places, key_channels, device=device)
         self.shrinkage = torch.empty(places, device=device)
         self.rows = torch.empty(places, 2 * key_channels + 1, device=device)
-        self.use = torch.empty(places, device=device)
-        self.readings = 0
 
     def fill(self, key: Tensor, shrinkage: Tensor, selection: Tensor) -> None:
         """Take in a new frame.
@@ -90,14 +86,6 @@ class KeyFrame:
         self.shrinkage.copy_(shrinkage)
         self.selection.copy_(selection)
         self.rows.copy_(memory_rows(key, shrinkage))
-        self.use.zero_()
-        self.readings = 0
-
-    @property
-    def usage(self) -> Tensor:
-        """Mean reading of each place, shape (places,)."""
-        # A frame not read so far has been used 0 times.
-        return self.use / max(self.readings, 1)
 
 
 class KeyFramePool:
@@ -150,7 +138,7 @@ class LongTermKeys:
         self._use[: self.size] += use
         self._readings[: self.size] += 1
 
-    def least_used(self, keep: int) -> Tensor | None:
+    def without_least_used(self, keep: int) -> Tensor | None:
         """Return which prototypes to keep, shape (size,), so that at most ``keep`` are left.
 
         None if there are no more than that. Those used as little as the last one to go go
@@ -159,9 +147,24 @@ class LongTermKeys:
         excess = self.size - keep
         if excess <= 0:
             return None
-        usage = self._use[: self.size] / self._readings[: self.size].clamp_min(1)
+        usage = self._usage()
         threshold = torch.topk(usage, excess, largest=False).values.max()
         return usage > threshold
+
+    def most_used(self, keep: int) -> Tensor | None:
+        """Return which prototypes to keep, shape (size,), so that exactly ``keep`` are left.
+
+        None if there are no more than that.
+        """
+        if self.size <= keep:
+            return None
+        usage = self._usage()
+        kept = torch.zeros_like(usage, dtype=torch.bool)
+        kept[torch.topk(usage, keep).indices] = True
+        return kept
+
+    def _usage(self) -> Tensor:
+        return self._use[: self.size] / self._readings[: self.size].clamp_min(1)
 
     def retain(self, kept: Tensor) -> None:
         """Drop all others than these, given as shape (size,)."""

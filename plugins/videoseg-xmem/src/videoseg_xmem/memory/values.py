@@ -7,72 +7,88 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from videoseg_xmem.memory.keys import KeyFrame, close_up, query_rows
+from videoseg_xmem.memory.keys import KeyFrame, LongTermKeys, close_up, query_rows
 
 __all__ = ["ObjectGroup", "Prototypes", "ValueFrame", "choose_prototypes"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ValueFrame:
     """One frame's values of a group.
 
     Args:
         keys: The keys it is read with.
         slot: Where the values are in the group's working memory.
+        use: How much each place has been read, shape (places,).
+        is_permanent: Whether it stays until the end of the run.
+        readings: How often it could have been read.
     """
 
     keys: KeyFrame
     slot: int
+    use: Tensor
+    is_permanent: bool = False
+    readings: int = 0
+
+    @property
+    def usage(self) -> Tensor:
+        """Mean reading of each place, shape (places,)."""
+        # A frame not read so far has been used 0 times.
+        return self.use / max(self.readings, 1)
 
 
 class ObjectGroup:
     """The values of some objects at the places of the working and the long-term memory.
 
     Args:
-        objects: Which of all objects these are.
+        objects: Which of all objects these are, one after another.
+        long: The keys of its prototypes, which other groups may share.
         places: Places of one frame.
         num_frames: How many frames the working memory holds.
-        capacity: How many prototypes the long-term memory holds.
-        prototypes: How many of them there are already; this group has no values for these.
         like: A value, for its type and device; C^v is its second axis.
     """
 
     def __init__(
         self,
         objects: list[int],
+        long: LongTermKeys,
         *,
         places: int,
         num_frames: int,
-        capacity: int,
-        prototypes: int,
         like: Tensor,
     ) -> None:
         self.objects = objects
+        self.long = long
         self.frames: list[ValueFrame] = []
         self._places = places
         self._channels = like.shape[1]
         self._free = list(range(num_frames))
         self._working = num_frames * places
-        shape = (self._working + capacity, len(objects) * self._channels)
+        shape = (self._working + long.capacity, len(objects) * self._channels)
         # Working memory first, then long-term memory. Written to at once, so that a run which
         # does not fit fails on its first frame and not when the long-term memory is full.
         self.values = like.new_zeros(shape)
-        self.known = torch.zeros(capacity, dtype=torch.bool, device=like.device)
-        self._prototypes = prototypes
+        self.known = torch.zeros(long.capacity, dtype=torch.bool, device=like.device)
+        # There are no values of these objects for prototypes from before they came.
+        self._prototypes = long.size
 
-    def remember(self, keys: KeyFrame, values: Tensor) -> None:
+    def remember(self, keys: KeyFrame, values: Tensor, *, permanently: bool = False) -> None:
         """Take in the values of a frame.
 
         Args:
             keys: The frame's keys.
             values: Values of all objects, shape (N, C^v, h, w).
+            permanently: Whether it stays until the end of the run.
         """
+        if not self._free:
+            self._grow()
         slot = self._free.pop(0)
         first = self.objects[0]
         ours = values[first : first + len(self.objects)]
         shaped = ours.flatten(2).permute(2, 0, 1)  # (places, n, C^v)
         self._slot(slot).view(shaped.shape).copy_(shaped)
-        self.frames.append(ValueFrame(keys, slot))
+        use = torch.zeros(self._places, device=values.device)
+        self.frames.append(ValueFrame(keys, slot, use, is_permanent=permanently))
 
     def forget(self, frames: list[ValueFrame]) -> None:
         """Drop frames from the working memory."""
@@ -100,6 +116,15 @@ class ObjectGroup:
         self.known[new] = known
         self.values[self._working :][new][known] = values
         self._prototypes = new.stop
+
+    def retain_objects(self, kept: list[int]) -> None:
+        """Drop the values of all other objects than these; they keep their numbers."""
+        columns = torch.tensor(
+            [self.objects.index(number) for number in kept], device=self.values.device
+        )
+        shaped = self.values.view(len(self.values), len(self.objects), self._channels)
+        self.values = shaped[:, columns].flatten(1)
+        self.objects = kept
 
     def retain_prototypes(self, kept: Tensor) -> None:
         """Drop all prototypes other than these."""
@@ -130,6 +155,14 @@ class ObjectGroup:
             return torch.cat(rows), None, num_known
         has = [torch.full_like(inside, start >= 0, dtype=torch.bool) for start in starts]
         return torch.cat(rows), torch.cat([*has, known]), num_known
+
+    def _grow(self) -> None:
+        """Make room for one more frame, which only frames that stay for ever ask for."""
+        self._free.append(self._working // self._places)
+        room = self.values.new_zeros(self._places, self.values.shape[1])
+        working, prototypes = self.values[: self._working], self.values[self._working :]
+        self.values = torch.cat([working, room, prototypes])
+        self._working += self._places
 
     def _slot(self, slot: int) -> Tensor:
         return self.values[slot * self._places : (slot + 1) * self._places]
@@ -166,7 +199,7 @@ class Prototypes:
         return weights.to(values.dtype).T @ values, known
 
 
-def choose_prototypes(frames: list[KeyFrame], count: int) -> Prototypes:
+def choose_prototypes(frames: list[ValueFrame], count: int) -> Prototypes:
     """Choose the most used places of some frames as prototypes.
 
     Args:
@@ -176,9 +209,10 @@ def choose_prototypes(frames: list[KeyFrame], count: int) -> Prototypes:
     usage = torch.cat([frame.usage for frame in frames])
     count = min(count, len(usage))
     indices = torch.topk(usage, count).indices
-    key = torch.cat([frame.key for frame in frames])[indices]
-    selection = torch.cat([frame.selection for frame in frames])[indices]
-    similarity = torch.cat([frame.rows for frame in frames]) @ query_rows(key, selection).T
-    shrinkage = torch.cat([frame.shrinkage for frame in frames])
+    keys = [frame.keys for frame in frames]
+    key = torch.cat([frame.key for frame in keys])[indices]
+    selection = torch.cat([frame.selection for frame in keys])[indices]
+    similarity = torch.cat([frame.rows for frame in keys]) @ query_rows(key, selection).T
+    shrinkage = torch.cat([frame.shrinkage for frame in keys])
     weights = torch.softmax(similarity, dim=0)
     return Prototypes(indices, similarity, key, weights.T @ shrinkage)

@@ -21,7 +21,6 @@ __all__ = [
     "SpatialGate",
     "UpsampleBlock",
     "rectified",
-    "update_sensory",
 ]
 
 
@@ -37,13 +36,17 @@ class ResidualBlock(nn.Module):
 
     Args:
         channels: Channels of the input.
-        out_channels: Channels of the output; the shortcut is a 3x3 convolution if it differs.
+        out_channels: Channels of the output; if it differs, the shortcut is a convolution.
+        shortcut: The size of that convolution, 1 or 3.
     """
 
-    def __init__(self, channels: int, out_channels: int) -> None:
+    def __init__(self, channels: int, out_channels: int, *, shortcut: int = 3) -> None:
         super().__init__()
-        changes = channels != out_channels
-        self.downsample = nn.Conv2d(channels, out_channels, 3, padding=1) if changes else None
+        self.downsample = (
+            None
+            if channels == out_channels
+            else nn.Conv2d(channels, out_channels, shortcut, padding=shortcut // 2)
+        )
         self.conv1: nn.Module = nn.Conv2d(channels, out_channels, 3, padding=1)
         self.conv2: nn.Module = nn.Conv2d(out_channels, out_channels, 3, padding=1)
 
@@ -172,16 +175,3 @@ class KeyProjection(nn.Module):
         """  # noqa: D205 - one sentence
         shrinkage = self.d_proj(x).float().square() + 1
         return self.key_proj(x).float(), shrinkage, torch.sigmoid(self.e_proj(x).float())
-
-
-def update_sensory(values: Tensor, sensory: Tensor) -> Tensor:
-    """Return the sensory memory after one step of XMem's gated recurrent unit.
-
-    Args:
-        values: Forget gate, update gate and new value before their activations, one after
-            another, shape (N, 3 * C^h, h, w).
-        sensory: The memory before, shape (N, C^h, h, w).
-    """
-    forget, update, new = values.chunk(3, dim=1)
-    forget, update = torch.sigmoid(forget), torch.sigmoid(update)
-    return forget * sensory * (1 - update) + update * torch.tanh(new)

@@ -8,34 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from videoseg_xmem.network.blocks import FusionBlock, UpsampleBlock, update_sensory
+from videoseg_xmem.network.blocks import FusionBlock, UpsampleBlock
+from videoseg_xmem.network.sensory import SensoryUpdater
 
 if TYPE_CHECKING:
     from videoseg_xmem.network.dimensions import Dimensions
 
-__all__ = ["Decoder", "SensoryUpdater"]
-
-
-class SensoryUpdater(nn.Module):
-    """Updates the sensory memory from the decoder's features at all three strides."""
-
-    def __init__(self, dimensions: Dimensions) -> None:
-        super().__init__()
-        middle, sensory = 4 * dimensions.width, dimensions.sensory
-        self.g16_conv: nn.Module = nn.Conv2d(8 * dimensions.width, middle, 1)
-        self.g8_conv: nn.Module = nn.Conv2d(middle, middle, 1)
-        self.g4_conv: nn.Module = nn.Conv2d(middle + 1, middle, 1)
-        self.transform: nn.Module = nn.Conv2d(middle + sensory, 3 * sensory, 3, padding=1)
-
-    def forward(
-        self, g16: Tensor, g8: Tensor, g4: Tensor, logits: Tensor, sensory: Tensor
-    ) -> Tensor:
-        """Map features at strides 16, 8 and 4, and logits at stride 4, to (N, C^h, h, w)."""
-        # Shrunk first, so that the logits are joined to a sixteenth of the features.
-        small = torch.cat([functional.avg_pool2d(g4, 4), functional.avg_pool2d(logits, 4)], dim=1)
-        x = self.g16_conv(g16)
-        x = x + self.g8_conv(functional.avg_pool2d(g8, 2)) + self.g4_conv(small)
-        return update_sensory(self.transform(torch.cat([x, sensory], dim=1)), sensory)
+__all__ = ["Decoder"]
 
 
 class Decoder(nn.Module):
@@ -46,7 +25,8 @@ class Decoder(nn.Module):
         width = dimensions.width
         self.fuser = FusionBlock(16 * width, dimensions.value + dimensions.sensory, 8 * width)
         if dimensions.sensory > 0:
-            self.hidden_update = SensoryUpdater(dimensions)
+            channels = (8 * width, 4 * width, 4 * width)
+            self.hidden_update = SensoryUpdater(channels, 4 * width, dimensions.sensory)
         self.up_16_8 = UpsampleBlock(8 * width, 8 * width, 4 * width)
         self.up_8_4 = UpsampleBlock(4 * width, 4 * width, 4 * width)
         self.pred = nn.Conv2d(4 * width, 1, 3, padding=1)
