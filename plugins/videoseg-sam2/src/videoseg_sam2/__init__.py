@@ -9,6 +9,20 @@ from videoseg_sam2.network import (
     build_network,
     use_bfloat16,
 )
+from videoseg_sam2.policies.dam import DistractorAware
+from videoseg_sam2.policies.sam3 import Sam3Selection
+from videoseg_sam2.policies.samurai import Samurai
+from videoseg_sam2.policy import (
+    Candidates,
+    Extent,
+    FrameRecord,
+    Held,
+    Keeping,
+    MemoryBounds,
+    MemoryPolicy,
+    Recall,
+    extent_of,
+)
 from videoseg_sam2.propagator import SAM2_CAPABILITIES, Sam2Propagator
 from videoseg_sam2.segmenter import Sam2Segmenter
 from videoseg_sam2.session import Sam2Session
@@ -16,15 +30,27 @@ from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint, r
 
 __all__ = [
     "SAM2_CAPABILITIES",
+    "Candidates",
+    "DistractorAware",
+    "Extent",
+    "FrameRecord",
+    "Held",
+    "Keeping",
+    "MemoryBounds",
+    "MemoryPolicy",
     "Network",
     "NetworkSettings",
     "NetworkSource",
     "Precision",
+    "Recall",
     "Sam2Propagator",
     "Sam2Segmenter",
     "Sam2Session",
+    "Sam3Selection",
+    "Samurai",
     "build_network",
     "config_path",
+    "extent_of",
     "find_checkpoint",
     "load_into",
     "read_checkpoint",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from videoseg.types import Prompt
+from videoseg_sam2.trail import Attended, Trail
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +26,8 @@ class Output:
         pointer: Vector that stands for the object, shape (1, C).
         object_score: Logit of the object being in sight, shape (1, 1).
         logits: Mask logits, shape (1, 1, 4 h, 4 w); kept for prompted frames only.
+        iou: The network's estimate of the mask's IoU, where a memory policy is to be told.
+        num_candidates: Among how many masks this one was chosen.
     """
 
     features: Tensor | None
@@ -32,6 +35,8 @@ class Output:
     pointer: Tensor
     object_score: Tensor
     logits: Tensor | None = None
+    iou: float = 1.0
+    num_candidates: int = 1
 
     def as_mapping(self) -> dict[str, Any]:
         """Return it under the names that ``SAM2Base`` reads."""
@@ -91,6 +96,7 @@ class ObjectMemory:
         prompted: Outputs of prompted frames, kept as long as the session.
         refined: Outputs of frames whose prompts refined them, kept for one run.
         passed: Outputs of other frames, only those within reach.
+        trail: Instead of ``passed``, what a memory policy remembers in a run.
         lost_at: The frame on which memory ran out for it.
     """
 
@@ -99,6 +105,7 @@ class ObjectMemory:
     prompted: dict[int, Output] = field(default_factory=dict)
     refined: dict[int, Output] = field(default_factory=dict)
     passed: dict[int, Output] = field(default_factory=dict)
+    trail: Trail | None = None
     lost_at: int | None = None
 
     def usable_prompts(self, run: int) -> Iterable[int]:
@@ -113,19 +120,23 @@ class ObjectMemory:
     def begin_run(self) -> None:
         """Forget what belongs to the run before."""
         self.refined.clear()
+        self.trail = None
         self.lost_at = None
 
-    def collect_outputs(self) -> dict[str, dict[int, dict[str, Any]]]:
-        """Return all outputs in the form that ``SAM2Base.track_step`` attends to."""
+    def attend(self, frame: int) -> Attended:
+        """Return what is read on a frame."""
         prompted = {**self.prompted, **self.refined}
-        return {
+        if self.trail is not None:
+            return self.trail.attend(frame, prompted)
+        outputs = {
             "cond_frame_outputs": {
-                frame: output.as_mapping() for frame, output in sorted(prompted.items())
+                other: output.as_mapping() for other, output in sorted(prompted.items())
             },
             "non_cond_frame_outputs": {
-                frame: output.as_mapping() for frame, output in self.passed.items()
+                other: output.as_mapping() for other, output in self.passed.items()
             },
         }
+        return Attended(outputs)
 
     def forget_beyond(self, reach: MemoryReach, frame: int, *, reverse: bool) -> None:
         """Drop what no later frame of this run, nor of one the other way, can attend to."""
@@ -144,3 +155,4 @@ class ObjectMemory:
         """Free everything."""
         for held in (self.prompts, self.prompted, self.refined, self.passed):
             held.clear()
+        self.trail = None

@@ -20,6 +20,7 @@ from videoseg.devices import (
 )
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.text import printable, shorten_text
+from videoseg_sam2.hooks import install_hooks
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOYS, config_path, published_model
 from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint
 
@@ -231,6 +232,7 @@ def _load(source: NetworkSource, name: str) -> Any:
             load_into(modules, state, path=source.checkpoint, model=name)
         modules.requires_grad_(False)
         modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
+        install_hooks(modules)
         return modules.to(source.device).eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,8 @@ from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_sam2.models import DEFAULT_MODEL
 from videoseg_sam2.network import NetworkChoice, Precision
+from videoseg_sam2.policies import FIFO, find_policy
+from videoseg_sam2.policy import MemoryPolicy
 from videoseg_sam2.session import Sam2Session
 
 __all__ = ["SAM2_CAPABILITIES", "Sam2Propagator"]
@@ -57,6 +60,10 @@ class Sam2Propagator:
             prompt encoder's width, or several one after another.
         guide_every_frame: Whether an object's embedding joins the prompts of every frame, not
             of its own frame only.
+        memory: What is remembered of each object: ``fifo``, first in, first out, as published;
+            ``samurai``, ``dam`` or ``sam3``, which remember good frames; or a policy of your own,
+            as a class (or what makes one), or its path ``module:name``. Each object has a
+            policy of its own in each run. See ``videoseg_sam2.MemoryPolicy``.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
@@ -78,6 +85,7 @@ class Sam2Propagator:
         largest_hole: Annotated[int, Ge(0)] = 0,
         embeddings: tuple[str, ...] = (),
         guide_every_frame: bool = True,
+        memory: str | Callable[[], MemoryPolicy] = FIFO,
     ) -> None:
         choice = NetworkChoice(
             model=model,
@@ -88,6 +96,7 @@ class Sam2Propagator:
             device=device,
             precision=precision,
         )
+        self._make_policy = find_policy(memory, choice.name)
         self._network = choice.locate()
         self._max_objects = max_objects_per_pass
         self._largest_hole = largest_hole
@@ -119,6 +128,7 @@ class Sam2Propagator:
             network=self._network,
             guide_every_frame=self._guide_every_frame,
             largest_hole=self._largest_hole,
+            make_policy=self._make_policy,
         )
 
     def close(self) -> None:

@@ -18,7 +18,9 @@ from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import to_frame_size, video_input
 from videoseg_sam2.memory import KnownPrompt, MemoryReach, ObjectMemory, Output
 from videoseg_sam2.network import Network
+from videoseg_sam2.policy import MemoryPolicy
 from videoseg_sam2.tracker import FrameTracker
+from videoseg_sam2.trail import Trail
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +39,7 @@ class Sam2Session(SessionBase):
     """Propagates objects through one video; see ``Sam2Propagator``.
 
     It holds the features of one frame; for each object its prompted frames and what memory
-    attention can reach of the others.
+    attention can reach of the others, or what a memory policy keeps of them.
 
     Args:
         video: The video.
@@ -49,6 +51,11 @@ class Sam2Session(SessionBase):
             for a frame and the side.
         enlarge_twice: Whether logits are enlarged to the network's input before they take the
             frame's size, instead of at once.
+        make_policy: Makes the memory policy of one object in one run; None for the memory as
+            published, which a run the other way goes on reading.
+
+    Raises:
+        PropagationError: If the network does not read every frame's memory, which policies need.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Sam2Session(SessionBase):
         largest_hole: int = 0,
         read_frame: Callable[[Frame, int], Tensor] = video_input,
         enlarge_twice: bool = False,
+        make_policy: Callable[[], MemoryPolicy] | None = None,
     ) -> None:
         super().__init__(video, capabilities)
         self._read_frame = read_frame
@@ -68,8 +76,19 @@ class Sam2Session(SessionBase):
         self._network = network
         self._guide_every_frame = guide_every_frame
         self._tracker = FrameTracker(
-            network, size=video.size, num_frames=video.num_frames, largest_hole=largest_hole
+            network,
+            size=video.size,
+            num_frames=video.num_frames,
+            largest_hole=largest_hole,
+            watches=make_policy is not None,
         )
+        self._make_policy = make_policy
+        stride = network.modules.memory_temporal_stride_for_eval
+        if make_policy is not None and stride != 1:
+            raise PropagationError(
+                f"a memory policy needs a network that reads the memory of each frame; "
+                f"{network.name!r} reads every {stride}th; leave memory at 'fifo'"
+            )
         self._reach = MemoryReach.of(network.modules)
         self._objects: dict[int, ObjectMemory] = {}
         self._features: tuple[int, FrameFeatures] | None = None
@@ -215,6 +234,7 @@ class Sam2Session(SessionBase):
         with self._network.computing():
             self._condition(here, frame, picture)
             for memory in here:
+                self._begin_trail(memory, frame, reverse=reverse)
                 logits = self._logits(memory, frame, picture, reverse=reverse)
                 answers[memory.object_id] = self._at_frame_size(memory, frame, logits)
                 memory.forget_beyond(self._reach, frame, reverse=reverse)
@@ -266,7 +286,7 @@ class Sam2Session(SessionBase):
         known = memory.prompts.get(frame)
         usable = known is not None and known.since_run <= self._run_number
         if memory.lost_at is None and usable and frame in memory.prompted:
-            return _require(memory.prompted[frame].logits)
+            return self._pass_prompted(memory, frame, memory.prompted[frame])
         if memory.lost_at is not None:
             return self._empty_logits()
         try:
@@ -274,7 +294,7 @@ class Sam2Session(SessionBase):
             if known is not None and usable:
                 refined = self._refine(features, memory, known.prompt, reverse=reverse)
                 memory.refined[frame] = refined
-                return _require(refined.logits)
+                return self._pass_prompted(memory, frame, refined)
             guide = self._guide(memory, frame) if self._guide_every_frame else None
             output = self._tracker.track(features, memory, frame, reverse=reverse, prompt=guide)
         except Exception as error:
@@ -282,9 +302,29 @@ class Sam2Session(SessionBase):
             return self._empty_logits()
         logits = _require(output.logits)
         # Logits that have been yielded are not needed again.
-        output.logits = None
-        memory.passed[frame] = output
+        if memory.trail is None:
+            output.logits = None
+            memory.passed[frame] = output
         return logits
+
+    def _begin_trail(self, memory: ObjectMemory, frame: int, *, reverse: bool) -> None:
+        """Give an object its policy on the first frame on which the run reaches it."""
+        if self._make_policy is None or memory.trail is not None:
+            return
+        modules = self._network.modules
+        memory.trail = Trail(
+            self._make_policy(),
+            origin=frame,
+            reverse=reverse,
+            num_slots=modules.num_maskmem - 1,
+            num_pointers=self._reach.pointers,
+        )
+
+    def _pass_prompted(self, memory: ObjectMemory, frame: int, output: Output) -> Tensor:
+        if memory.trail is not None:
+            step = memory.trail.step_of(frame)
+            memory.trail.pass_prompted(self._tracker.record_of(output, step))
+        return _require(output.logits)
 
     def _refine(
         self, features: FrameFeatures, memory: ObjectMemory, prompt: Prompt, *, reverse: bool
@@ -331,6 +371,7 @@ class Sam2Session(SessionBase):
             self._raise_out_of_memory(f"on frame {frame}", error)
         memory.lost_at = frame
         memory.passed.clear()
+        memory.trail = None
         if self._network.device.type == "cuda":
             torch.cuda.empty_cache()
         _logger.warning("memory ran out over object %d on frame %d", memory.object_id, frame)

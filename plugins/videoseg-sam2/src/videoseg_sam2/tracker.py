@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from videoseg.types import Prompt, Size
+from videoseg.types.arrays import FloatArray
 from videoseg_sam2.features import FrameFeatures
+from videoseg_sam2.hooks import with_attention, with_chooser
 from videoseg_sam2.images import mask_input
 from videoseg_sam2.memory import ObjectMemory, Output
 from videoseg_sam2.network import Network, extra_prompt
+from videoseg_sam2.policy import Candidates, FrameRecord, Keeping
 from videoseg_sam2.prompts import point_inputs
+from videoseg_sam2.trail import Attended, Trail
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +24,8 @@ __all__ = ["FrameTracker"]
 
 # Beyond this, logits that are fed back as a prompt can upset the prompt encoder.
 _LARGEST_LOGIT = 32.0
+# The logit that the package gives every pixel of an absent object.
+_ABSENT_LOGIT = -1024.0
 
 
 class FrameTracker:
@@ -30,11 +36,19 @@ class FrameTracker:
         size: (height, width) of the source frames.
         num_frames: Length of the video; None for a live source.
         largest_hole: Holes of at most this many pixels in the network's own masks are filled.
+        watches: Whether outputs say what a memory policy is told of prompted frames.
     """
 
     def __init__(
-        self, network: Network, *, size: Size, num_frames: int | None, largest_hole: int
+        self,
+        network: Network,
+        *,
+        size: Size,
+        num_frames: int | None,
+        largest_hole: int,
+        watches: bool = False,
     ) -> None:
+        self._watches = watches
         self._network = network
         self._size = size
         # The number of pointers attended to is capped by the length; a live source has none.
@@ -46,20 +60,25 @@ class FrameTracker:
     def condition(self, features: FrameFeatures, prompt: Prompt) -> Output:
         """Segment a prompted frame by itself and remember it as a prompted one."""
         inputs = self._inputs(prompt)
-        with _with_extra(self._vector(prompt)):
+        watch = _Watch(self._hides_absent)
+        with _with_extra(self._vector(prompt)), self._watching(watch):
             step = self._step(features, prompt.frame, first=True, **inputs)
-        return self._encode_prompted(features, step)
+        output = self._encode_prompted(features, step)
+        return watch.mark(output) if prompt.mask is None else output
 
     def refine(
         self, features: FrameFeatures, memory: ObjectMemory, prompt: Prompt, *, reverse: bool
     ) -> Output:
         """Correct by clicks what the object is found to be, and remember it as prompted."""
-        found = self._step(
-            features, prompt.frame, first=False, memory=memory, reverse=reverse, **_NO_INPUTS
-        )
+        watch = self._watch_for(memory.trail, prompt.frame)
+        with self._watching(watch):
+            found = self._step(
+                features, prompt.frame, first=False, memory=memory, reverse=reverse, **_NO_INPUTS
+            )
         previous = self._fill_holes(found["pred_masks"]).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
         inputs = self._inputs(prompt)
-        with _with_extra(self._vector(prompt)):
+        watch = _Watch(self._hides_absent)
+        with _with_extra(self._vector(prompt)), self._watching(watch):
             step = self._step(
                 features,
                 prompt.frame,
@@ -69,7 +88,7 @@ class FrameTracker:
                 previous=previous,
                 **inputs,
             )
-        return self._encode_prompted(features, step)
+        return watch.mark(self._encode_prompted(features, step))
 
     def track(
         self,
@@ -90,6 +109,10 @@ class FrameTracker:
             prompt: A prompt whose embedding is to guide this frame, too.
         """
         vector = None if prompt is None else self._vector(prompt)
+        if memory.trail is not None:
+            return self._track_by_policy(
+                features, memory, memory.trail, frame, reverse=reverse, vector=vector
+            )
         with _with_extra(vector):
             step = self._step(
                 features,
@@ -101,6 +124,92 @@ class FrameTracker:
                 **_NO_INPUTS,
             )
         return self._output(step, step["maskmem_features"], step["maskmem_pos_enc"])
+
+    def record_of(self, output: Output, step: int) -> FrameRecord:
+        """Return what a memory policy is told of a prompted frame whose logits are held.
+
+        Args:
+            output: Its output.
+            step: The frame's place in the run.
+        """
+        logits = output.logits
+        assert logits is not None, "prompted frames keep their logits"
+        return FrameRecord(
+            step,
+            _array(logits[0, 0]),
+            output.iou,
+            float(output.object_score),
+            output.num_candidates,
+            self._network.modules.image_size,
+        )
+
+    def _track_by_policy(
+        self,
+        features: FrameFeatures,
+        memory: ObjectMemory,
+        trail: Trail,
+        frame: int,
+        *,
+        reverse: bool,
+        vector: Tensor | None,
+    ) -> Output:
+        watch = self._watch_for(trail, frame)
+        with _with_extra(vector), with_chooser(watch):
+            step = self._step(
+                features, frame, first=False, memory=memory, reverse=reverse, **_NO_INPUTS
+            )
+        modules = self._network.modules
+
+        def remember(keeping: Keeping) -> Output:
+            if keeping == "pointer":
+                positions = self._positions or []
+                return Output(None, positions, step["obj_ptr"], step["object_score_logits"])
+            remembered, positions = modules._encode_new_memory(
+                current_vision_feats=features.maps,
+                feat_sizes=features.sizes,
+                pred_masks_high_res=step["pred_masks_high_res"],
+                object_score_logits=step["object_score_logits"],
+                is_mask_from_pts=keeping == "anchor",
+            )
+            entry = self._output(step, remembered, positions, filled=True)
+            entry.logits = None
+            return entry
+
+        record = FrameRecord(
+            trail.step_of(frame),
+            _array(step["pred_masks"][0, 0]),
+            watch.iou,
+            watch.object_score,
+            watch.num_candidates,
+            modules.image_size,
+        )
+        trail.keep(record, remember)
+        return Output(
+            None,
+            [],
+            step["obj_ptr"],
+            step["object_score_logits"],
+            self._fill_holes(step["pred_masks"]),
+        )
+
+    @property
+    def _hides_absent(self) -> bool:
+        return bool(self._network.modules.pred_obj_scores)
+
+    def _watch_for(self, trail: Trail | None, frame: int) -> _Watch:
+        if trail is None:
+            return _Watch(self._hides_absent)
+        side = self._network.modules.image_size
+        return _Watch(self._hides_absent, trail.choose, trail.step_of(frame), side)
+
+    @contextmanager
+    def _watching(self, watch: _Watch) -> Iterator[None]:
+        if not self._watches:
+            # As published, without so much as a look at the candidates.
+            yield
+            return
+        with with_chooser(watch):
+            yield
 
     def _step(
         self,
@@ -115,21 +224,22 @@ class FrameTracker:
         previous: Tensor | None = None,
         encode: bool = False,
     ) -> dict[str, Any]:
-        empty: dict[str, dict[int, Any]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
-        step: dict[str, Any] = self._network.modules.track_step(
-            frame_idx=frame,
-            is_init_cond_frame=first,
-            current_vision_feats=features.maps,
-            current_vision_pos_embeds=[features.positions],
-            feat_sizes=features.sizes,
-            point_inputs=points,
-            mask_inputs=mask,
-            output_dict=empty if memory is None else memory.collect_outputs(),
-            num_frames=max(self._num_frames, frame + 1) if self._is_live else self._num_frames,
-            track_in_reverse=reverse,
-            run_mem_encoder=encode,
-            prev_sam_mask_logits=previous,
-        )
+        attended = _NOTHING if memory is None else memory.attend(frame)
+        with with_attention(attended.factors, drop_missing=attended.has_missing):
+            step: dict[str, Any] = self._network.modules.track_step(
+                frame_idx=frame,
+                is_init_cond_frame=first,
+                current_vision_feats=features.maps,
+                current_vision_pos_embeds=[features.positions],
+                feat_sizes=features.sizes,
+                point_inputs=points,
+                mask_inputs=mask,
+                output_dict=attended.outputs,
+                num_frames=max(self._num_frames, frame + 1) if self._is_live else self._num_frames,
+                track_in_reverse=reverse,
+                run_mem_encoder=encode,
+                prev_sam_mask_logits=previous,
+            )
         return step
 
     def _encode_prompted(self, features: FrameFeatures, step: dict[str, Any]) -> Output:
@@ -216,6 +326,59 @@ class FrameTracker:
 
 
 _NO_INPUTS: dict[str, Any] = {"points": None, "mask": None}
+_NOTHING = Attended({"cond_frame_outputs": {}, "non_cond_frame_outputs": {}})
+
+
+class _Watch:
+    """Sees the decoder's candidates on one frame and asks a policy to choose among them.
+
+    Args:
+        hides_absent: Whether the network empties the masks of absent objects.
+        choose: Chooses; None for the highest estimate, as published.
+        step: The frame's place in the run.
+        side: Side of the network's input.
+    """
+
+    def __init__(
+        self,
+        hides_absent: bool,
+        choose: Callable[[Candidates], int] | None = None,
+        step: int = 0,
+        side: int = 0,
+    ) -> None:
+        self.iou = 1.0
+        self.object_score = 0.0
+        self.num_candidates = 1
+        self._hides_absent = hides_absent
+        self._choose = choose
+        self._step = step
+        self._side = side
+
+    def __call__(self, masks: Tensor, ious: Tensor, score: Tensor) -> int:
+        estimates = tuple(float(iou) for iou in ious[0].float())
+        self.object_score = float(score)
+        self.num_candidates = len(estimates)
+        if self._choose is None:
+            choice = int(ious[0].argmax())
+        else:
+            logits = _array(masks[0])
+            if self._hides_absent and self.object_score <= 0:
+                logits = logits.clip(max=_ABSENT_LOGIT)
+            choice = self._choose(
+                Candidates(self._step, logits, estimates, self.object_score, self._side)
+            )
+        self.iou = estimates[choice]
+        return choice
+
+    def mark(self, output: Output) -> Output:
+        """Write what was seen into an output."""
+        output.iou, output.num_candidates = self.iou, self.num_candidates
+        return output
+
+
+def _array(logits: Tensor) -> FloatArray:
+    values: FloatArray = logits.detach().float().cpu().numpy()
+    return values
 
 
 @contextmanager
