@@ -17,7 +17,7 @@ PACKAGE = ROOT / "videoseg"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.errors", "videoseg._version", "videoseg._core_commands", "videoseg.text"),
     ("videoseg.files",),
-    ("videoseg._interruption",),
+    ("videoseg._interruption", "videoseg._ahead"),
     ("videoseg.types", "videoseg.devices"),
     ("videoseg.coordinates",),
     ("videoseg.weights",),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from videoseg._ahead import map_ahead
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
 from videoseg.files import expand_path, read_text, recover_folder, staged_folder
 from videoseg.results.colors import choose_colors
@@ -21,7 +22,7 @@ from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_mas
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import PictureBook
 from videoseg.text import format_list, parse_json, shorten, shorten_text, show_path, well_formed
-from videoseg.types import Frame, VideoSource, from_dict, to_dict
+from videoseg.types import BoolArray, Frame, VideoSource, from_dict, to_dict
 
 __all__ = [
     "FORMAT",
@@ -59,7 +60,7 @@ def save_result(
 ) -> Path:
     """Write a result folder atomically.
 
-    The video is decoded once from the first to the last frame, with one frame and the small
+    The video is decoded once from the first to the last frame, with a few frames and the small
     pictures of the report in memory; before, a few frames are read to choose the colors of the
     masks. Without a video (such as for a loaded result) the overlay
     and the report show the masks on black.
@@ -317,17 +318,25 @@ def _write_parts(
         if "overlay" in parts and not is_picture:
             fps, times = clip_rate(segmentation.video, video, segmentation.frames)
             writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
-        for index, frame in _needed_frames(segmentation, video, parts, book):
+
+        def draw(item: tuple[int, Frame]) -> tuple[int, Frame, dict[int, BoolArray], Frame | None]:
+            index, frame = item
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
             if "masks" in parts:
                 for object_id, mask in masks.items():
                     write_mask(stage / _MASKS / str(object_id) / f"{index:05d}.png", mask)
-            if "overlay" in parts:
-                drawn = draw_masks(frame, masks, labels=labels, opacity=opacity, colors=colors)
-                if writer is not None:
-                    writer.write(drawn)
-                else:
-                    Image.fromarray(drawn).save(stage / _PICTURE)
+            if "overlay" not in parts:
+                return index, frame, masks, None
+            drawn = draw_masks(frame, masks, labels=labels, opacity=opacity, colors=colors)
+            return index, frame, masks, drawn
+
+        # Frames are drawn while those before them are encoded, which takes about as long.
+        pages = map_ahead(draw, _needed_frames(segmentation, video, parts, book))
+        for index, frame, masks, drawn in stack.enter_context(contextlib.closing(pages)):
+            if writer is not None and drawn is not None:
+                writer.write(drawn)
+            elif drawn is not None:
+                Image.fromarray(drawn).save(stage / _PICTURE)
             book.add(index, frame, masks)
             yield index + 1
     if "report" in parts:

@@ -48,8 +48,9 @@ def uniform_timestamps(num_frames: int, fps: float) -> FloatArray:
 
 def is_pillow_image(value: object) -> bool:
     """Return whether a value is a picture of Pillow, without loading Pillow."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(value, pillow.Image)
+    # Another thread may be loading it: then there is no picture of it yet.
+    image_class = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return image_class is not None and isinstance(value, image_class)
 
 
 def pillow_array(image: Any) -> npt.NDArray[Any]:

@@ -28,8 +28,9 @@ __all__ = ["VideoWriter", "write_video"]
 
 # H.264 first: every browser plays it. The others are what a PyAV without x264 may have.
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
-    # A keyframe every 48 frames makes seeking in a player quick.
-    ("libx264", {"crf": "18", "preset": "veryfast", "g": "48"}),
+    # A keyframe every 48 frames makes seeking in a player quick. The next slower preset,
+    # veryfast, takes nearly twice the time for files that are 10 to 30 % smaller.
+    ("libx264", {"crf": "18", "preset": "superfast", "g": "48"}),
     ("libopenh264", {}),
     ("h264_videotoolbox", {}),
 )

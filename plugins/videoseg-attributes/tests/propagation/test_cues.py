@@ -10,7 +10,13 @@ from videoseg_attributes.propagation.class_models import (
     motion_layers,
     motion_model,
 )
-from videoseg_attributes.propagation.cues import CueStream, CueWindow, color_bins, grid_size
+from videoseg_attributes.propagation.cues import (
+    CueStream,
+    CueWindow,
+    grid_size,
+    lab_bins,
+    lab_image,
+)
 
 from videoseg.errors import PropagationError
 
@@ -62,7 +68,7 @@ def test_colors_are_told_apart_after_learning_them() -> None:
     model = color_model()
     model.add_class()
     picture = np.concatenate([RED[:, :90], BLUE[:, 90:]], axis=1)
-    bins = color_bins(picture)
+    bins = lab_bins(lab_image(picture))
     weights = np.zeros((HEIGHT, WIDTH, 2), np.float32)
     weights[:, 90:, 0] = 1
     weights[:, :90, 1] = 1

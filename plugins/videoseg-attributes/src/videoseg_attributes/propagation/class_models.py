@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg_attributes.propagation.cues import COLOR_SHAPE, FrameCues
-from videoseg_attributes.vision.optical_flow import FloatImage, resize_image, warp
+from videoseg_attributes.vision.optical_flow import FloatImage, warp
 
 __all__ = [
     "NUM_MOTION_BINS",
@@ -135,7 +135,10 @@ class HistogramModel:
         """Return the log probability ratio of each class to background, (h, w, C)."""
         logs = np.log(self.probabilities())
         logs = np.clip(logs - logs[:, :1], -self._limit, self._limit)
-        ratios: FloatImage = logs[bins]
+        ratios: FloatImage = np.zeros((*bins.shape, logs.shape[1]), dtype=np.float32)
+        # Class by class is several times faster than reading short rows.
+        for index in range(1, logs.shape[1]):
+            ratios[..., index] = np.ascontiguousarray(logs[:, index]).take(bins)
         return ratios
 
 
@@ -219,17 +222,15 @@ class StillBackground:
         camera = cues.flow - cues.residual
         known = warp(known, camera, outside=0.0)
         colors = warp(colors, camera).reshape(*known.shape, 3)
-        gap = np.square(_lab(cues) - colors).sum(axis=2)
-        match = np.exp(gap * np.float32(-0.5 / _MATCH**2))
-        speed = np.square(cues.residual).sum(axis=2)
-        still = np.exp(speed * np.float32(-1.0 / self._still**2))
         self._known, self._colors = known, colors
-        evidence: FloatImage = known * match * still
+        gap = _squared_length(cues.lab - colors) * np.float32(-0.5 / _MATCH**2)
+        gap += _squared_length(cues.residual) * np.float32(-1.0 / self._still**2)
+        evidence: FloatImage = known * np.exp(gap)
         return evidence
 
     def learn(self, cues: FrameCues, background: FloatImage) -> None:
         """Update the memory with the background of this frame, (h, w) in [0, 1]."""
-        lab = _lab(cues)
+        lab = cues.lab.astype(np.float32)
         if self._known is None or self._colors is None:
             self._known, self._colors = background.copy(), lab
             return
@@ -240,12 +241,12 @@ class StillBackground:
         self._colors[fresh] = lab[fresh]
 
 
-def _lab(cues: FrameCues) -> FloatImage:
-    import cv2
-
-    small = np.ascontiguousarray(resize_image(cues.guide, cues.colors.shape))
-    lab = cv2.cvtColor(small.reshape(*cues.colors.shape, 3), cv2.COLOR_RGB2LAB)
-    return lab.astype(np.float32)
+def _squared_length(vectors: FloatImage) -> FloatImage:
+    # Adding plane by plane is many times faster than reducing over a short last axis.
+    total: FloatImage = np.square(vectors[..., 0])
+    for axis in range(1, vectors.shape[2]):
+        total += np.square(vectors[..., axis])
+    return total
 
 
 def motion_layers(residual: FloatImage, confidence: FloatImage, carried: FloatImage) -> FloatImage:

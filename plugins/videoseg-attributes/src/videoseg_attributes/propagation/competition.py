@@ -304,8 +304,8 @@ class Competition:
         # Objects must be distinguished from the background near them above all.
         side = max(1, int(21 * self._unit)) | 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        objects = (posteriors[..., 0] < 0.5).astype(np.float32)
-        near = _blur(np.asarray(cv2.dilate(objects, kernel), dtype=np.float32), side / _NEAR_BLUR)
+        objects = (posteriors[..., 0] < 0.5).astype(np.uint8)
+        near = _blur(cv2.dilate(objects, kernel).astype(np.float32), side / _NEAR_BLUR)
         weights[..., 0] = (posteriors[..., 0] > _SURE) * (_FAR_WEIGHT + near)
         return weights
 

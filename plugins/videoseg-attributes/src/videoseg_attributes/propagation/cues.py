@@ -30,7 +30,15 @@ from videoseg_attributes.vision.optical_flow import (
 )
 from videoseg_attributes.vision.shots import Thumbnail, begins_shot, thumbnail
 
-__all__ = ["NUM_COLORS", "CueStream", "CueWindow", "FrameCues", "color_bins", "grid_size"]
+__all__ = [
+    "NUM_COLORS",
+    "CueStream",
+    "CueWindow",
+    "FrameCues",
+    "grid_size",
+    "lab_bins",
+    "lab_image",
+]
 
 # Grid sizes trade accuracy against frames per second; set on the clips of flow_davis.py.
 _CUE_PIXELS = 44_000  # of the grid on which cues are compared
@@ -51,16 +59,24 @@ def grid_size(size: Size, pixels: int) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def color_bins(frame: Frame) -> npt.NDArray[np.int32]:
-    """Return the index of each pixel's Lab bin, (H, W), in [0, ``NUM_COLORS``)."""
+def lab_image(frame: Frame) -> Frame:
+    """Return the colors of an RGB frame in Lab, shape (H, W, 3), uint8."""
     import cv2
 
-    lab = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2LAB).astype(np.int32)
-    lightness = lab[..., 0] * _LIGHTNESS_BINS // 256
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2LAB), dtype=np.uint8)
+
+
+def lab_bins(lab: Frame) -> npt.NDArray[np.int32]:
+    """Return the index of each pixel's bin, (H, W), in [0, ``NUM_COLORS``)."""
+    levels = np.arange(256, dtype=np.int32)
     # Almost all colors of real footage lie within +-60 of gray; the rest share a bin.
-    hues = ((lab[..., 1:] - 128 + _HUE_REACH) * (_HUE_BINS / (2 * _HUE_REACH))).astype(np.int32)
+    hues = ((levels - 128 + _HUE_REACH) * (_HUE_BINS / (2 * _HUE_REACH))).astype(np.int32)
     hues = np.clip(hues, 0, _HUE_BINS - 1)
-    bins: npt.NDArray[np.int32] = (lightness * _HUE_BINS + hues[..., 0]) * _HUE_BINS + hues[..., 1]
+    first = levels * _LIGHTNESS_BINS // 256 * (_HUE_BINS * _HUE_BINS)
+    # Tables of 256 entries instead of arithmetic for every pixel.
+    bins: npt.NDArray[np.int32] = (
+        first[lab[..., 0]] + (hues * _HUE_BINS)[lab[..., 1]] + hues[lab[..., 2]]
+    )
     return bins
 
 
@@ -70,6 +86,7 @@ class FrameCues:
 
     Args:
         index: Frame index of the source video.
+        lab: The frame in Lab, (h, w, 3) uint8.
         colors: Lab bin of each pixel, (h, w).
         guide: The frame on the refinement grid, RGB uint8.
         motion: How strongly each pixel moves by itself, in [0, 1], (h, w).
@@ -81,6 +98,7 @@ class FrameCues:
     """
 
     index: int
+    lab: Frame
     colors: npt.NDArray[np.int32]
     guide: Frame
     motion: FloatImage
@@ -105,21 +123,31 @@ class CueWindow:
     preset: FlowPreset = "balanced"
 
 
-@dataclass(eq=False, slots=True)
-class _QueuedFrame:
-    """A frame in the look-ahead window."""
+@dataclass(frozen=True, eq=False, slots=True)
+class _Look:
+    """What is measured on one frame."""
 
-    index: int
     gray: GrayFrame
     thumb: Thumbnail
+    lab: Frame
     colors: npt.NDArray[np.int32]
     guide: Frame
-    pair: Future[_Pair] | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Pair:
-    """What is measured between a frame and the one before it in run order."""
+    """What is measured between a frame and the one before it in run order.
+
+    Args:
+        back: Flow from the frame to the one before it.
+        ahead: Flow from the one before it to the frame.
+        confidence: How far to trust ``back``.
+        back_residual: Camera-free part of ``back``.
+        ahead_residual: Camera-free part of ``ahead``.
+        is_cut: Whether a new shot begins at the frame.
+        strength_before: How strongly the frame before moves by itself, from both its neighbors;
+            None unless it has two of them in its own shot.
+    """
 
     back: FloatImage
     ahead: FloatImage
@@ -127,6 +155,16 @@ class _Pair:
     back_residual: FloatImage
     ahead_residual: FloatImage
     is_cut: bool
+    strength_before: FloatImage | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _QueuedFrame:
+    """A frame in the look-ahead window; what it holds is measured meanwhile."""
+
+    index: int
+    look: Future[_Look]
+    pair: Future[_Pair] | None
 
 
 @dataclass(eq=False)
@@ -156,7 +194,10 @@ class CueStream:
         self._center = _center_weight(self.cue_size)
 
     def __iter__(self) -> Iterator[FrameCues]:
-        # One worker measures the next pair of frames while the tracker is busy with this one.
+        # Loaded before, since its import does not bear two threads at once.
+        import cv2  # noqa: F401
+
+        # One worker measures the next frames while the tracker is busy with this one.
         # Frames are decoded here, in the caller's thread: readers need not be thread-safe.
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="cues") as pool:
             yield from self._stream(pool)
@@ -177,11 +218,8 @@ class CueStream:
                 if item is None:
                     exhausted = True
                     break
-                look = self._queue(*item)
-                if newest is not None:
-                    look.pair = pool.submit(self._measure, newest, look)
-                queue.append(look)
-                newest = look
+                newest = self._queue(pool, newest, *item)
+                queue.append(newest)
             if not queue:
                 return
             window = list(queue)[: lookahead + 1]
@@ -189,91 +227,98 @@ class CueStream:
             queue.popleft()
             yield cues
 
-    def _queue(self, index: int, frame: Frame) -> _QueuedFrame:
+    def _queue(
+        self, pool: Executor, before: _QueuedFrame | None, index: int, frame: Frame
+    ) -> _QueuedFrame:
         if frame.shape != (*self.size, 3):
             raise PropagationError(
                 f"frame {index} has shape {frame.shape}, but the video said "
                 f"{(*self.size, 3)}; all frames of a video must have one size"
             )
-        guide = np.ascontiguousarray(resize_image(frame, self.refine_size))
-        return _QueuedFrame(
-            index,
-            resize_image(to_gray(frame), self._flow_size),
-            thumbnail(guide),
-            color_bins(resize_image(guide, self.cue_size)),
-            guide,
-        )
+        look = pool.submit(self._look_at, frame)
+        pair = None if before is None else pool.submit(self._compare, before, look)
+        return _QueuedFrame(index, look, pair)
 
-    def _measure(self, before: _QueuedFrame, look: _QueuedFrame) -> _Pair:
+    def _look_at(self, frame: Frame) -> _Look:
+        guide = np.ascontiguousarray(resize_image(frame, self.refine_size))
+        lab = lab_image(resize_image(guide, self.cue_size))
+        gray = resize_image(to_gray(frame), self._flow_size)
+        return _Look(gray, thumbnail(guide), lab, lab_bins(lab), guide)
+
+    def _compare(self, queued: _QueuedFrame, newer: Future[_Look]) -> _Pair:
+        # The only worker has measured the earlier ones by now.
+        before, look = queued.look.result(), newer.result()
         preset = self.window.preset
         back, ahead = (
             resize_flow(dense_flow(first, second, scale=1.0, preset=preset), self.cue_size)
             for first, second in ((look.gray, before.gray), (before.gray, look.gray))
         )
+        is_cut = begins_shot(before.thumb, look.thumb)
+        ahead_residual = residual_motion(ahead, fit_camera_motion(ahead))
+        earlier = queued.pair.result() if queued.pair is not None else None
+        strength = None
+        if earlier is not None and not earlier.is_cut and not is_cut:
+            strength = self._strength(earlier.back_residual, ahead_residual)
         return _Pair(
             back,
             ahead,
             flow_confidence(back, ahead),
             residual_motion(back, fit_camera_motion(back)),
-            residual_motion(ahead, fit_camera_motion(ahead)),
-            begins_shot(before.thumb, look.thumb),
+            ahead_residual,
+            is_cut,
+            strength,
         )
 
     def _cues(
         self, window: list[_QueuedFrame], steady: FloatImage | None
     ) -> tuple[FrameCues, FloatImage]:
         """Return the first frame's cues and its motion map steadied from the past."""
-        look = window[0]
+        look = window[0].look.result()
         pairs = [later.pair.result() for later in window if later.pair is not None]
-        own = look.pair.result() if look.pair is not None else None
-        later_pairs = pairs[1:] if own is not None else pairs
-        joined = own is not None and not own.is_cut
+        own = pairs.pop(0) if window[0].pair is not None else None
         # Motion is not smoothed across a cut, in either direction.
-        reach = next((n for n, pair in enumerate(later_pairs) if pair.is_cut), len(later_pairs))
-        later_pairs = later_pairs[:reach]
-        before = own if joined else None
-        strengths = []
-        for position in range(len(later_pairs) + 1):
-            after = later_pairs[position] if position < len(later_pairs) else None
-            strengths.append(self._strength(before, after))
-            before = after
+        reach = next((n for n, pair in enumerate(pairs) if pair.is_cut), len(pairs))
+        later_pairs = pairs[:reach]
+        before = own if own is not None and not own.is_cut else None
+        # The strength of the first frame of a shot comes from one neighbor.
+        strengths = [
+            self._strength(pair.ahead_residual)
+            if pair.strength_before is None
+            else pair.strength_before
+            for pair in later_pairs
+        ]
+        last = later_pairs[-1] if later_pairs else before
+        strengths.append(self._strength(last.back_residual if last is not None else None))
         current = strengths[0]
         past = current
-        if joined and own is not None and steady is not None:
-            past = smooth_along_flow(current, steady, own.back)
+        if before is not None and steady is not None:
+            past = smooth_along_flow(current, steady, before.back)
         motion = past
         if later_pairs:
             future = strengths[-1]
-            for position in range(len(later_pairs) - 1, -1, -1):
-                future = smooth_along_flow(
-                    strengths[position], future, later_pairs[position].ahead
-                )
+            for strength, pair in zip(strengths[-2::-1], reversed(later_pairs), strict=True):
+                future = smooth_along_flow(strength, future, pair.ahead)
             motion = (past + future) * np.float32(0.5)
-        if own is None or not joined:
-            cues = FrameCues(look.index, look.colors, look.guide, motion, is_cut=own is not None)
-        else:
-            cues = FrameCues(
-                look.index,
-                look.colors,
-                look.guide,
-                motion,
-                flow=own.back,
-                confidence=own.confidence,
-                residual=own.back_residual,
-            )
+        cues = FrameCues(
+            window[0].index,
+            look.lab,
+            look.colors,
+            look.guide,
+            motion,
+            flow=None if before is None else before.back,
+            confidence=None if before is None else before.confidence,
+            residual=None if before is None else before.back_residual,
+            is_cut=own is not None and own.is_cut,
+        )
         return cues, past
 
-    def _strength(self, before: _Pair | None, after: _Pair | None) -> FloatImage:
-        if before is None and after is None:
+    def _strength(
+        self, residual: FloatImage | None, other_residual: FloatImage | None = None
+    ) -> FloatImage:
+        """Return how strongly each pixel moves, from the motion to one neighbor or both."""
+        if residual is None:
             return np.zeros(self.cue_size, dtype=np.float32)
-        if before is None or after is None:
-            only = before.back_residual if before is not None else None
-            if after is not None:
-                only = after.ahead_residual
-            strength = motion_strength(only) if only is not None else self._center
-        else:
-            strength = motion_strength(before.back_residual, after.ahead_residual)
-        weighted: FloatImage = strength * self._center
+        weighted: FloatImage = motion_strength(residual, other_residual) * self._center
         return weighted
 
 
