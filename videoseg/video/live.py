@@ -242,12 +242,13 @@ class _Camera(_Source):
 
         self._name = name
         # OpenCV writes its attempts to standard error.
-        level = cv2.getLogLevel()
-        cv2.setLogLevel(0)
+        log: Any = cv2
+        level = log.getLogLevel()
+        log.setLogLevel(0)
         try:
             self._capture = cv2.VideoCapture(number)
         finally:
-            cv2.setLogLevel(level)
+            log.setLogLevel(level)
         if not self._capture.isOpened():
             raise VideoError(
                 f"{name} cannot be opened; check that it is connected, that no other program uses "
