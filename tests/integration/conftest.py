@@ -18,7 +18,7 @@ TOY_PLUGIN = '''
     import videoseg as vs
     from videoseg.types import PropagatorCapabilities
 
-    TAKES = PropagatorCapabilities(boxes=True, points=True)
+    TAKES = PropagatorCapabilities(boxes=True, points=True, live=True)
 
 
     class Center:
@@ -61,7 +61,8 @@ TOY_PLUGIN = '''
         def run(self, direction="forward", *, stop=None):
             start = self.prompts[0].frame
             forward = direction == "forward"
-            for index in range(start, len(self.video)) if forward else range(start, -1, -1):
+            later = (index for index, _ in self.video.iter_frames(start))
+            for index in later if forward else range(start, -1, -1):
                 if self.propagator.marker:
                     Path(self.propagator.marker).touch()
                 time.sleep(self.propagator.seconds)

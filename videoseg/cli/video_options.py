@@ -222,6 +222,7 @@ def make_prompts(given: Sequence[GivenObject], video: VideoSource) -> tuple[Prom
                 f"{one.option} is given on frame {one.frame}, but {video.name} has the frames 0 "
                 f"to {count - 1}"
             )
+    key: object
     for number, one in enumerate(given):
         if one.option == "--box":
             key = one.name or number

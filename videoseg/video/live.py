@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import queue
 import re
@@ -242,12 +243,13 @@ class _Camera(_Source):
 
         self._name = name
         # OpenCV writes its attempts to standard error.
-        level = cv2.getLogLevel()
-        cv2.setLogLevel(0)
+        log: Any = cv2
+        level = log.getLogLevel()
+        log.setLogLevel(0)
         try:
             self._capture = cv2.VideoCapture(number)
         finally:
-            cv2.setLogLevel(level)
+            log.setLogLevel(level)
         if not self._capture.isOpened():
             raise VideoError(
                 f"{name} cannot be opened; check that it is connected, that no other program uses "
@@ -313,7 +315,7 @@ class _Stream(_Source):
 
     def frames(self) -> Iterator[tuple[Callable[[], Frame], float]]:
         height, width = self.size
-        for number, frame in enumerate(self._container.decode(self._stream)):
+        for number, frame in enumerate(self._decoded()):
             seconds = frame.time if frame.time is not None else number / self.fps
 
             def take(frame: Any = frame) -> Frame:
@@ -321,6 +323,18 @@ class _Stream(_Source):
                 return np.asarray(picture, np.uint8)
 
             yield take, float(seconds)
+
+    def _decoded(self) -> Iterator[Any]:
+        num_read = 0
+        try:
+            for frame in self._container.decode(self._stream):
+                num_read += 1
+                yield frame
+        except OSError as error:
+            # How motion JPEG ends: the server just closes the connection.
+            if error.errno != errno.EIO or num_read == 0:
+                raise
+            _logger.info("%s has closed the connection", self._name)
 
     def close(self) -> None:
         self._container.close()

@@ -57,7 +57,7 @@ def score_pipeline(
             if query.kind not in KNOWN_KINDS:
                 continue
             begin = time.perf_counter()
-            result = pipeline(video, query.text, progress=False)
+            result = pipeline(video, query.text)
             seconds = time.perf_counter() - begin
             truth = clip.answer_masks(query)
             predicted = np.zeros_like(truth)

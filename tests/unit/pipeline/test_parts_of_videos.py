@@ -1,0 +1,136 @@
+"""A run on a part of a video: everything that goes in and out is that of the whole video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_stages import AnswersAt, BoxIsMask, Hold, look, pipeline
+
+from videoseg import Segmentation
+from videoseg.errors import ConfigError
+from videoseg.results import export
+from videoseg.types import Box, Prompt, Rle, Window
+from videoseg.video import Video
+
+
+@pytest.fixture
+def video():
+    return Video.from_frames(np.full((40, 24, 48, 3), 90, np.uint8), fps=10, name="gray")
+
+
+@pytest.fixture
+def part(video):
+    """Frames 10, 13, ..., 28, at half the size."""
+    return video.part("10f", "30f", every=3, max_side=24)
+
+
+class HoldsBoxes(Hold):
+    """Answers with the box of the prompt as the mask of every frame."""
+
+    def open(self, video, *, seed=0):
+        session = super().open(video, seed=seed)
+        run = session.run
+
+        def with_boxes(direction="forward", *, stop=None):
+            for masks in run(direction, stop=stop):
+                found = {}
+                for prompt in session.prompts:
+                    mask = np.zeros(video.size, bool)
+                    x1, y1, x2, y2 = map(round, prompt.box.as_tuple())
+                    mask[y1:y2, x1:x2] = True
+                    found[prompt.object_id] = mask
+                yield replace(masks, masks=found)
+
+        session.run = with_boxes
+        return session
+
+
+def test_frames_boxes_and_masks_are_those_of_the_whole_video(video, part):
+    grounder = AnswersAt(frames=((1, 2),), looks=[look(1, 5, 3)])
+    result = pipeline(grounder, HoldsBoxes(), max_turns=2)(part, "it")
+    assert result.video == video.facts() and result.part == part.part_of_whole
+    assert result.grounding.keyframe == 16 and result.frames == range(10, 30, 3)
+    [prompt] = result.grounding.prompts
+    assert (prompt.frame, prompt.box) == (16, Box(0, 0, 4, 4))
+    track = result.tracks[0]
+    assert track.visible_frames == tuple(range(10, 30, 3)) and track.size == (24, 48)
+    assert np.argwhere(track.mask(16)).max(axis=0).tolist() == [3, 3]
+    first, second = result.trace.turns
+    assert first.selection.window == Window(10, 29) and first.selection.indices[0] == 10
+    assert first.look_window == Window(13, 23) and first.look_keyframe == 19
+    assert second.answer_keyframe == 16
+    assert any("frame i there is frame 10 + 3 x i" in text for text in result.warnings)
+
+
+def test_prompts_are_given_in_the_whole_videos_terms_and_kept_as_they_are(part):
+    mask = np.zeros((24, 48), bool)
+    mask[5:9, 7:13] = True
+    given = (Prompt(1, 16, box=Box(9, 5, 21, 11)), Prompt(2, 19, mask=Rle.encode(mask)))
+    hold = Hold()
+    result = pipeline(propagator=hold).propagate(part, given)
+    assert result.grounding.prompts == given and result.grounding.keyframe == 16
+    seen = {one.object_id: one for session in hold.sessions for one in session.prompts}
+    assert (seen[1].frame, seen[1].box) == (2, Box(4.5, 2.5, 10.5, 5.5))
+    assert seen[2].frame == 3 and seen[2].mask.size == (12, 24)
+
+
+@pytest.mark.parametrize("frame", [9, 11, 31])
+def test_a_prompt_outside_of_the_part_is_refused_with_its_frames(part, frame):
+    with pytest.raises(ConfigError, match="frames 10 to 28, every 3"):
+        pipeline().propagate(part, [Prompt(1, frame, box=Box(0, 0, 2, 2))])
+
+
+def test_a_stream_yields_the_whole_videos_frames(part):
+    with pipeline(AnswersAt(frames=((1, 2),))).stream(part, "it") as stream:
+        assert stream.grounding.keyframe == 16
+        masks = list(stream)
+    assert [one.frame for one in masks] == list(range(10, 30, 3))
+    assert masks[0].size == (24, 48) and masks[0].masks[1].any()
+
+
+def test_observers_are_told_the_answer_in_the_whole_videos_terms(part):
+    class Notes:
+        def videoseg_grounded(self, event):
+            self.event = event
+
+    notes = Notes()
+    pipeline(AnswersAt(frames=((1, 2),)))(part, "it", observers=[notes])
+    assert notes.event.grounding.keyframe == 16
+    assert notes.event.trace.turns[0].answer_keyframe == 16
+
+
+def test_a_saved_result_shows_the_part_only(part, tmp_path):
+    result = pipeline(segmenter=BoxIsMask())(part, "it")
+    result.save(tmp_path / "out")
+    assert Segmentation.load(tmp_path / "out") == result
+    masks = sorted((tmp_path / "out/masks/1").iterdir())
+    assert [int(path.stem) for path in masks] == list(range(10, 30, 3))
+    with Video.open(tmp_path / "out/overlay.mp4") as overlay:
+        assert len(overlay) == 7 and overlay.size == (24, 48)
+        assert overlay.duration == pytest.approx(2.1, abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["png", "coco", "yolo", "davis"])
+def test_an_export_says_nothing_of_frames_that_were_not_looked_at(part, tmp_path, name):
+    import json
+
+    result = pipeline(segmenter=BoxIsMask())(part, "it")
+    export(result, tmp_path, format=name, sequence="gray")
+    expected = list(range(10, 30, 3))
+    if name == "coco":
+        document = json.loads((tmp_path / "annotations/instances_default.json").read_text())
+        found = sorted(image["frame_index"] for image in document["images"])
+        images = {image["id"]: image["frame_index"] for image in document["images"]}
+        labeled = {images[one["image_id"]] for one in document["annotations"]}
+        assert sorted(labeled) == expected
+    else:
+        suffix = {"png": "*.png", "davis": "*.png", "yolo": "*.txt"}[name]
+        found = sorted(int(path.stem) for path in tmp_path.rglob(suffix))
+    assert found == expected
+
+
+def test_every_video_is_its_own_whole(video):
+    result = pipeline()(video[10:20], "it")
+    assert result.part is None and result.video.num_frames == 10
