@@ -41,7 +41,6 @@ _GUESSED, _ABSENT = 3, 4
 _FILES = (
     ("report.html", "the reasoning beside the frames"),
     ("overlay.mp4", "the video with masks drawn"),
-    ("overlay.png", "the picture with masks drawn"),
     ("masks", "one PNG per object and frame"),
     ("result.json", "the result, for videoseg.Segmentation.load"),
 )
@@ -270,8 +269,6 @@ def _print_answer(
     console: Console, result: Segmentation, folder: Path, exported: Mapping[str, Path]
 ) -> None:
     """Print what was found, where and why, and the files written."""
-    from videoseg.results.candidates import list_candidates
-
     height, width = result.video.size
     frames = format_count(result.video.num_frames, "frame")
     clip = f"{result.video.name}: {frames} of {width}x{height}"
@@ -288,8 +285,7 @@ def _print_answer(
     for label, words in (("judged", result.judged), ("not judged", result.unjudged)):
         if words:
             _print_fact(console, label, ", ".join(f'"{word}"' for word in words))
-    compared = grounding.comparison
-    if reasons := list_candidates(compared) if compared else reasons_of(result):
+    if reasons := reasons_of(result):
         _print_fact(console, "because", "\n".join(reasons))
     for warning in result.warnings:
         _print_fact(console, "warning", warning, style="yellow")
