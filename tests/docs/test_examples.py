@@ -173,6 +173,21 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
         assert cell.get("execution_count") is None
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_installs_what_it_needs_and_checks_what_it_shows(path: Path) -> None:
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    assert "colab.research.google.com" in notebook.cells[0].source
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert "%pip install -q" in first.source and "find_spec" in first.source
+    checks = [cell for cell in notebook.cells if "check" in cell.metadata.get("tags", ())]
+    # Those of the others are in CHECKS, and hidden from no reader.
+    assert bool(checks) != (path.name in CHECKS)
+    for cell in checks:
+        assert "assert " in cell.source and cell.metadata["jupyter"]["source_hidden"]
+
+
 def test_every_example_is_listed() -> None:
     listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     for path in [*NOTEBOOKS, *EXAMPLES.glob("*.py")]:

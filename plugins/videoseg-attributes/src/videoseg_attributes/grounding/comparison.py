@@ -94,7 +94,8 @@ def _choose_positions(
 def _box_at(candidate: MeasuredCandidate, position: int, size: Size) -> Box:
     x1, y1, x2, y2 = (float(value) for value in candidate.boxes[position])
     height, width = size
-    return Box(x1 * width, y1 * height, x2 * width, y2 * height)
+    corners = (x1 * width, y1 * height, x2 * width, y2 * height)
+    return Box(*(round(value, 2) for value in corners))
 
 
 def _explain(
