@@ -33,7 +33,7 @@ def informative_network(dimensions: Dimensions, *, seed: int = 0) -> CutieNetwor
     """
     network = random_network(dimensions, seed=seed)
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for parameter in network.parameters():
             if parameter.ndim > 1:
                 parameter.mul_(0.6)
         network.mask_decoder.pred.weight.mul_(3)
