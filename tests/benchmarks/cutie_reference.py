@@ -27,9 +27,10 @@ def informative_network(dimensions: Dimensions, *, seed: int = 0) -> CutieNetwor
     """Return a random network whose probabilities stay informative.
 
     With plain random weights masks change at random, since rounding errors grow from layer to
-    layer as in any chaotic system; agreement on that says little. Filters behind the pixel
-    encoder are scaled down by 0.6 and the last ones up by 3, which leaves rounding errors of
-    about 1e-6, and probabilities that vary in space (the scripts print by how much).
+    layer as in any chaotic system; agreement on that says little. Filters are scaled down by 0.6
+    and the last ones up by 3, which leaves rounding errors of about 1e-6, and probabilities that
+    vary in space (the scripts print by how much). Not so the pixel encoder of the base model,
+    whose many layers would leave nothing.
     """
     network = random_network(dimensions, seed=seed)
     with torch.no_grad():
@@ -37,7 +38,9 @@ def informative_network(dimensions: Dimensions, *, seed: int = 0) -> CutieNetwor
             if name.startswith("pixel_encoder.res2") and name.endswith("bn3.weight"):
                 # As the last norms of the blocks of other stages.
                 parameter.fill_(0.3)
-            elif parameter.ndim > 1 and not name.startswith("pixel_encoder"):
+            elif parameter.ndim > 1 and not (
+                dimensions.bottlenecks and name.startswith("pixel_encoder")
+            ):
                 parameter.mul_(0.6)
         network.mask_decoder.pred.weight.mul_(3)
     return network
