@@ -26,15 +26,21 @@ SIZES = {"base": Dimensions(), "small": SMALL}
 def informative_network(dimensions: Dimensions, *, seed: int = 0) -> CutieNetwork:
     """Return a random network whose probabilities stay informative.
 
-    With plain random weights masks vary hardly or change at random, since rounding errors grow
-    from layer to layer as in any chaotic system; agreement on that says little. Convolutions
-    scaled down by 0.6 and the last one up by 3 keep probabilities away from 0 and 1 and rounding
-    errors of about 1e-6.
+    With plain random weights masks change at random, since rounding errors grow from layer to
+    layer as in any chaotic system; agreement on that says little. Filters are scaled down by 0.6
+    and the last ones up by 3, which leaves rounding errors of about 1e-6, and probabilities that
+    vary in space (the scripts print by how much). Not so the pixel encoder of the base model,
+    whose many layers would leave nothing.
     """
     network = random_network(dimensions, seed=seed)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if parameter.ndim > 1:
+            if name.startswith("pixel_encoder.res2") and name.endswith("bn3.weight"):
+                # As the last norms of the blocks of other stages.
+                parameter.fill_(0.3)
+            elif parameter.ndim > 1 and not (
+                dimensions.bottlenecks and name.startswith("pixel_encoder")
+            ):
                 parameter.mul_(0.6)
         network.mask_decoder.pred.weight.mul_(3)
     return network

@@ -16,16 +16,13 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
+from propagator_speed import PLACES, race
 from videoseg_xmem.options import MemoryOptions
 from xmem_parity import Ours
 from xmem_reference import Reference, boxes, frames_of, informative_network, normalized
-
-PLACES = ((0.2, 0.3, 0.7, 0.6), (0.5, 0.6, 0.9, 0.9), (0.1, 0.05, 0.4, 0.25))
 
 
 def main() -> None:
@@ -55,35 +52,13 @@ def main() -> None:
             "ours": Ours(checkpoint, memory, getattr(torch, options.precision)),
         }
     given = dict(enumerate(boxes(size, PLACES[: options.objects])))
-    seconds: dict[str, list[float]] = {name: [] for name in both}
-    processor: dict[str, list[float]] = {name: [] for name in both}
-    for index, frame in enumerate(frames):
-        image = normalized(frame, size)
-        for name, one in both.items():
-            start, busy = time.perf_counter(), time.process_time()
-            one.step(image, given if index == 0 else {})
-            seconds[name].append(time.perf_counter() - start)
-            processor[name].append(time.process_time() - busy)
-    counted = {name: np.array(times[options.skip :]) for name, times in seconds.items()}
     print(
         f"{len(frames)} frames at {size[0]}x{size[1]}, {options.objects} object(s), "
         f"{options.threads} thread(s), {options.precision} for ours, "
         f"{torch.backends.cpu.get_cpu_capability()}\n"
     )
-    spent = {name: np.mean(times[options.skip :]) for name, times in processor.items()}
-    print("| implementation | frames/s | median s/frame | slowest s/frame | processor s/frame |")
-    print("|---|---|---|---|---|")
-    for name, times in counted.items():
-        print(
-            f"| {name} | {len(times) / times.sum():.2f} | {np.median(times):.2f} "
-            f"| {times.max():.2f} | {spent[name]:.2f} |"
-        )
-    ratios = counted["reference"] / counted["ours"]
-    total = counted["reference"].sum() / counted["ours"].sum()
-    print(
-        f"\n{total:.2f}x in total, {np.median(ratios):.2f}x on the median frame, "
-        f"{spent['reference'] / spent['ours']:.2f}x in processor time"
-    )
+    images = [normalized(frame, size) for frame in frames]
+    race(both, images, given, skip=options.skip)
 
 
 if __name__ == "__main__":

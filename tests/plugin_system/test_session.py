@@ -71,6 +71,7 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
         ("segmenter", "cut", "videoseg-attributes"),
         ("propagator", "sam2", "videoseg-sam2"),
         ("propagator", "xmem", "videoseg-xmem"),
+        ("propagator", "cutie", "videoseg-cutie"),
         ("grounder", "existence", "videoseg-wrappers"),
         ("detector", "yolox", "videoseg-detectors"),
         ("grounder", "track-then-choose", "videoseg-tracks"),

@@ -26,6 +26,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     },
     "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
     "propagator": {
+        "cutie": "videoseg-cutie",
         "flow": "videoseg-attributes",
         "given-masks": "videoseg-tracks",
         "o3": "videoseg-o3",
@@ -121,6 +122,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
 """The packages of this project that bring a component or a command, by kind and name."""
 
 NEEDED_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "videoseg-cutie": ("videoseg-xmem",),
     "videoseg-o3": ("videoseg-r1",),
     "videoseg-tiny": ("videoseg-attributes", "videoseg-o3", "videoseg-r1", "videoseg-vlm"),
     "videoseg-tracks": ("videoseg-attributes", "videoseg-detectors", "videoseg-r1"),

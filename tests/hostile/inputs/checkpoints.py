@@ -59,7 +59,7 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
     }
     files |= {f"spoiled-{n}": spoiled(whole, rng) for n in range(8)}
     for name, data in files.items():
-        for network in ("xmem", "sam2"):
+        for network in ("xmem", "cutie", "sam2"):
             yield (
                 f"{network} {name}",
                 lambda place, network=network, data=data: _load(
@@ -67,7 +67,7 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
                 ),
             )
     for name, data in _safetensors().items():
-        for network in ("xmem", "sam2"):
+        for network in ("xmem", "cutie", "sam2"):
             yield (
                 f"{network} {name}",
                 lambda place, network=network, data=data: _load(
@@ -80,7 +80,7 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
         "folder": os.mkdir,
     }
     for name, make in makers.items():
-        for network in ("xmem", "sam2"):
+        for network in ("xmem", "cutie", "sam2"):
             yield (
                 f"{network} {name}",
                 lambda place, network=network, make=make: _special(place, network, make),
@@ -143,6 +143,10 @@ def _use(network: str, checkpoint: Path) -> None:
             from videoseg_xmem import XMemPropagator
 
             propagator = XMemPropagator(checkpoint=checkpoint, size=48, device="cpu")
+        elif network == "cutie":
+            from videoseg_cutie import CutiePropagator
+
+            propagator = CutiePropagator(checkpoint=checkpoint, max_internal_size=48, device="cpu")
         else:
             from videoseg_sam2 import Sam2Propagator
 

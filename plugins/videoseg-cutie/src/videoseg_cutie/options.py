@@ -52,7 +52,7 @@ class MemoryOptions:
 
     def problems(self) -> list[str]:
         """Return what is wrong with these sizes together, one sentence for each."""
-        found = []
+        found: list[str] = []
         if not self.long_term_elements:
             return found
         if self.max_working_frames <= self.min_working_frames:

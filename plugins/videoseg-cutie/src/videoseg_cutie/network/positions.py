@@ -26,7 +26,7 @@ def positions(height: int, width: int, channels: int, device: torch.device) -> T
         device: Where it is to be.
     """
     half = channels // 2
-    exponents = torch.arange(0, half, 2, device=device, dtype=torch.float32) / half
+    exponents = torch.arange(0, half, 2, device=device) / half
     frequencies = _TEMPERATURE**-exponents
     columns, rows = (_waves(length, frequencies) for length in (width, height))
     encoded = torch.cat(
@@ -37,7 +37,7 @@ def positions(height: int, width: int, channels: int, device: torch.device) -> T
 
 def _waves(length: int, frequencies: Tensor) -> Tensor:
     """Return sines and cosines of each position on one axis, shape (length, half)."""
-    place = torch.arange(length, device=frequencies.device, dtype=torch.float32)
+    place = torch.arange(length, device=frequencies.device)
     # A single row or column is at 0.
     place = place / (length - 1 + 1e-6) * _SCALE
     angles = place[:, None] * frequencies
