@@ -21,3 +21,21 @@ def toy_checkpoint(toy_modules: Any, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("weights") / "toy.pt"
     torch.save({"model": toy_modules.state_dict()}, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def lively_checkpoint(toy_modules: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save random weights under which objects are in sight and memory matters."""
+    state = {key: value.clone() for key, value in toy_modules.state_dict().items()}
+    # Where attention is all but uniform, what is remembered would hardly matter.
+    for name in state:
+        if "cross_attn_image" in name and name.endswith(("q_proj.weight", "k_proj.weight")):
+            state[name] *= 5
+        if "cross_attn_image" in name and name.endswith(("v_proj.weight", "out_proj.weight")):
+            state[name] *= 4
+        if "output_hypernetworks_mlps" in name and name.endswith("layers.2.weight"):
+            state[name] *= 8
+    state["sam_mask_decoder.pred_obj_score_head.layers.2.bias"] += 1.0
+    path = tmp_path_factory.mktemp("weights") / "lively.pt"
+    torch.save({"model": state}, path)
+    return path

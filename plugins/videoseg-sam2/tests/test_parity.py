@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 from videoseg_sam2 import Sam2Propagator
-from videoseg_sam2.network import NetworkChoice
 from videoseg_synthetic import make_clip
 
 from videoseg.types import Point, Prompt, Rle
@@ -36,30 +35,7 @@ def folder(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights under which objects are in sight and memory matters."""
-    path = tmp_path_factory.mktemp("weights") / "toy.pt"
-    torch.save({"model": lively_weights()}, path)
-    return path
-
-
-def lively_weights() -> dict[str, Any]:
-    choice = NetworkChoice("toy", None, None, True, False, "cpu", "float32")
-    state = {key: value.clone() for key, value in choice.locate().modules.state_dict().items()}
-    # Where attention is all but uniform, what is remembered would hardly matter.
-    for name in state:
-        if "cross_attn_image" in name and name.endswith(("q_proj.weight", "k_proj.weight")):
-            state[name] *= 5
-        if "cross_attn_image" in name and name.endswith(("v_proj.weight", "out_proj.weight")):
-            state[name] *= 4
-        if "output_hypernetworks_mlps" in name and name.endswith("layers.2.weight"):
-            state[name] *= 8
-    state["sam_mask_decoder.pred_obj_score_head.layers.2.bias"] += 1.0
-    return state
-
-
-@pytest.fixture(scope="module")
-def package(checkpoint: Path) -> Iterator[Any]:
+def package(lively_checkpoint: Path) -> Iterator[Any]:
     """Return the package's own predictor, built by its own builder."""
     import videoseg_sam2
     from hydra import initialize_config_dir
@@ -70,7 +46,7 @@ def package(checkpoint: Path) -> Iterator[Any]:
     GlobalHydra.instance().clear()
     configs = Path(videoseg_sam2.__file__).parent / "configs"
     with initialize_config_dir(str(configs), version_base="1.2"):
-        predictor = build_sam2_video_predictor("toy.yaml", str(checkpoint), device="cpu")
+        predictor = build_sam2_video_predictor("toy.yaml", str(lively_checkpoint), device="cpu")
     GlobalHydra.instance().hydra = before
     yield predictor
 
@@ -145,15 +121,17 @@ def box_and_points(clip: Any, object_id: int, frame: int) -> Prompt:
     return Prompt(object_id, frame, box=box, points=(center,), negative_points=(corner,))
 
 
-def propagator(checkpoint: Path) -> Sam2Propagator:
-    return Sam2Propagator(model="toy", checkpoint=checkpoint, precision="float32", device="cpu")
+def propagator(lively_checkpoint: Path) -> Sam2Propagator:
+    return Sam2Propagator(
+        model="toy", checkpoint=lively_checkpoint, precision="float32", device="cpu"
+    )
 
 
 def test_two_objects_from_box_and_points_both_ways(
-    clip: Any, checkpoint: Path, reference: PackageRun
+    clip: Any, lively_checkpoint: Path, reference: PackageRun
 ) -> None:
     middle = NUM_FRAMES // 2
-    with propagator(checkpoint).open(clip.video) as session:
+    with propagator(lively_checkpoint).open(clip.video) as session:
         for object_id in (1, 2):
             prompt = box_and_points(clip, object_id, middle)
             session.prompt(prompt)
@@ -167,21 +145,21 @@ def test_two_objects_from_box_and_points_both_ways(
             assert masks.any() and not masks.all(), "these weights test nothing"
 
 
-def test_memory_makes_a_difference_under_these_weights(clip: Any, checkpoint: Path) -> None:
+def test_memory_makes_a_difference_under_these_weights(clip: Any, lively_checkpoint: Path) -> None:
     changed = []
     for prompted in (0, 5):
-        with propagator(checkpoint).open(clip.video) as session:
+        with propagator(lively_checkpoint).open(clip.video) as session:
             session.prompt(box_and_points(clip, 1, prompted))
             changed.append(ours(session))
     last = (NUM_FRAMES - 1, 1)
     assert np.abs(changed[0][last] - changed[1][last]).max() > 100 * TOLERANCE
 
 
-def test_a_given_mask(clip: Any, checkpoint: Path, reference: PackageRun) -> None:
+def test_a_given_mask(clip: Any, lively_checkpoint: Path, reference: PackageRun) -> None:
     prompt = Prompt(1, 2, mask=Rle.encode(clip.masks(1)[2]))
     reference.prompt(prompt)
     expected = reference.run()
-    with propagator(checkpoint).open(clip.video) as session:
+    with propagator(lively_checkpoint).open(clip.video) as session:
         session.prompt(prompt)
         assert difference(ours(session), expected) <= TOLERANCE
         masks = {masks.frame: masks.masks[1] for masks in session.run()}
@@ -189,7 +167,7 @@ def test_a_given_mask(clip: Any, checkpoint: Path, reference: PackageRun) -> Non
 
 
 def test_one_object_prompted_on_several_frames(
-    clip: Any, checkpoint: Path, reference: PackageRun
+    clip: Any, lively_checkpoint: Path, reference: PackageRun
 ) -> None:
     prompts = [
         box_and_points(clip, 1, 3),
@@ -198,7 +176,7 @@ def test_one_object_prompted_on_several_frames(
     ]
     for prompt in prompts:
         reference.prompt(prompt)
-    with propagator(checkpoint).open(clip.video) as session:
+    with propagator(lively_checkpoint).open(clip.video) as session:
         for prompt in prompts:
             session.prompt(prompt)
         assert difference(ours(session), reference.run()) <= TOLERANCE
@@ -207,12 +185,12 @@ def test_one_object_prompted_on_several_frames(
 
 
 def test_a_late_object_is_what_it_is_alone(
-    clip: Any, checkpoint: Path, reference: PackageRun
+    clip: Any, lively_checkpoint: Path, reference: PackageRun
 ) -> None:
     late = box_and_points(clip, 2, 10)
     reference.prompt(late)
     expected = reference.run()
-    with propagator(checkpoint).open(clip.video) as session:
+    with propagator(lively_checkpoint).open(clip.video) as session:
         session.prompt(box_and_points(clip, 1, 0))
         session.prompt(late)
         found = {key: value for key, value in ours(session).items() if key[1] == 2}
@@ -221,7 +199,7 @@ def test_a_late_object_is_what_it_is_alone(
 
 
 def test_clicks_after_a_run_refine_what_was_found(
-    clip: Any, checkpoint: Path, reference: PackageRun
+    clip: Any, lively_checkpoint: Path, reference: PackageRun
 ) -> None:
     first = box_and_points(clip, 1, 0)
     click = Prompt(1, 8, points=(Point(20.0, 50.0),), negative_points=(Point(70.0, 10.0),))
@@ -233,7 +211,7 @@ def test_clicks_after_a_run_refine_what_was_found(
         expected = reference.run(start=8)
     finally:
         reference.predictor.add_all_frames_to_correct_as_cond = False
-    with propagator(checkpoint).open(clip.video) as session:
+    with propagator(lively_checkpoint).open(clip.video) as session:
         session.prompt(first)
         ours(session)
         session.prompt(click)
@@ -243,13 +221,15 @@ def test_clicks_after_a_run_refine_what_was_found(
     assert np.abs(found[8, 1] - before[8, 1]).max() > 100 * TOLERANCE
 
 
-def test_the_segmenter_is_the_package_s_image_predictor(clip: Any, checkpoint: Path) -> None:
+def test_the_segmenter_is_the_package_s_image_predictor(
+    clip: Any, lively_checkpoint: Path
+) -> None:
     # The package's image predictor needs torchvision; what it computes is put together here
     # from the modules of the package alone.
     from videoseg_sam2 import Sam2Segmenter
 
     segmenter = Sam2Segmenter(
-        model="toy", checkpoint=checkpoint, low_score=0.0, precision="float32", device="cpu"
+        model="toy", checkpoint=lively_checkpoint, low_score=0.0, precision="float32", device="cpu"
     )
     prompt = box_and_points(clip, 1, 4)
     [answer] = segmenter.segment(clip.video, [prompt])

@@ -194,7 +194,7 @@ class Trail:
             else:
                 del self._entries[step]
         features = sum(entry.features is not None for entry in self._entries.values())
-        check_bounds(self.policy, features, len(self._entries))
+        check_bounds(self.policy, features, len(self._entries.keys() & held.pointers))
 
     def _refuse(self, what: str) -> None:
         raise PropagationError(f"the memory policy {type(self.policy).__name__} {what}")
@@ -206,7 +206,7 @@ def check_bounds(policy: MemoryPolicy, features: int, pointers: int) -> None:
     Args:
         policy: The policy.
         features: How many frames with features it holds.
-        pointers: How many frames it holds in all.
+        pointers: Of how many frames it holds the pointer.
 
     Raises:
         PropagationError: If it is more.
@@ -214,7 +214,7 @@ def check_bounds(policy: MemoryPolicy, features: int, pointers: int) -> None:
     bounds = policy.bounds
     for what, number, most in (
         ("features", features, bounds.features),
-        ("pointers", pointers, max(bounds.pointers, bounds.features)),
+        ("pointers", pointers, bounds.pointers),
     ):
         if number > most:
             raise PropagationError(
