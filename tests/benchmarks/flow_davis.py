@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--sequences", nargs="*", help="default: all with annotations")
     parser.add_argument("--causal", action="store_true", help="never look ahead")
     parser.add_argument("--flow-scale", type=float, default=None)
-    parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--preset", default="fine")
     parser.add_argument("--json", type=Path, help="also write the rows as JSON")
     options = parser.parse_args()
     folder = options.data / "davis" / "Annotations" / "480p"

@@ -95,7 +95,7 @@ def test_a_scale_outside_its_range_is_refused(scale: float) -> None:
 
 def test_an_unknown_preset_is_refused_by_name() -> None:
     frame = np.zeros((8, 8), np.uint8)
-    with pytest.raises(ConfigError, match="ultrafast, fast, balanced, medium"):
+    with pytest.raises(ConfigError, match="ultrafast, fast, fine, balanced, medium"):
         dense_flow(frame, frame, preset="slow")  # type: ignore[arg-type]
 
 

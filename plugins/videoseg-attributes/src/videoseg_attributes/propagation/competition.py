@@ -7,6 +7,7 @@ another's pixels; here they cannot.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +107,11 @@ class Competition:
         self.object_ids: list[int] = []
 
     @property
+    def cue_size(self) -> Size:
+        """(height, width) of the cue grid."""
+        return self._size
+
+    @property
     def posteriors(self) -> FloatImage:
         """Posterior of each class at each pixel, on the refinement grid, (h, w, C)."""
         return self._refined
@@ -136,13 +142,9 @@ class Competition:
         for object_id in masks:
             if object_id not in self.object_ids:
                 self._add(object_id)
-        classes = [self.object_ids.index(object_id) + 1 for object_id in masks]
-        stacked = np.stack([mask.astype(np.float32) for mask in masks.values()], axis=2)
-        # Where given masks overlap, they share the pixel.
-        stacked /= np.maximum(stacked.sum(axis=2, keepdims=True), 1.0)
+        classes = self._classes(masks)
         before = self._posteriors
-        self._posteriors = _insert_given(before, stacked, classes)
-        self._refined = _insert_given(self._refined, stacked, classes)
+        self._keep_given(masks)
         for number in classes:
             if _overlap(before[..., number], self._posteriors[..., number]) < _SAME_OBJECT:
                 # The track was on another object, so its appearance is dropped.
@@ -151,6 +153,53 @@ class Competition:
             self._presence[number - 1].place(self._posteriors[..., number], cues)
         self._anchor(cues, classes)
         self._still.learn(cues, self._posteriors[..., 0])
+
+    def continue_from(
+        self,
+        earlier: Competition,
+        cues: FrameCues,
+        masks: dict[int, BoolArray],
+        *,
+        scale: tuple[float, float],
+        shift: tuple[float, float],
+    ) -> None:
+        """Take over the objects of a competition over another part of the same frame.
+
+        What objects look like is kept; how they move is measured anew, since it is relative to
+        what else moves in view. The other competition must not be used any more.
+
+        Args:
+            earlier: The other one, after this frame.
+            cues: This frame, in this part.
+            masks: The mask of each visible object in this part, (H, W) bool.
+            scale: How many new cue cells an old one is, along x and y.
+            shift: The (x, y) of the old grid's origin on the new one.
+        """
+        visible = {object_id for object_id in masks if earlier.visible(object_id)}
+        for object_id, presence in zip(earlier.object_ids, earlier._presence, strict=True):
+            self._add(object_id)
+            presence.move(scale, shift, unit=self._unit)
+            self._presence[-1] = presence
+        self._color = earlier._color
+        self._keep_given({key: masks[key] for key in self.object_ids if key in visible})
+        for number in self._classes(visible):
+            self._presence[number - 1].place(self._posteriors[..., number], cues)
+        histograms, _ = self._motion.measure(motion_bins(cues.motion), self._sample_weights())
+        self._motion.anchor(histograms, [0, *self._classes(visible)])
+        self._still.learn(cues, self._posteriors[..., 0])
+
+    def _classes(self, object_ids: Iterable[int]) -> list[int]:
+        return [self.object_ids.index(object_id) + 1 for object_id in object_ids]
+
+    def _keep_given(self, masks: dict[int, BoolArray]) -> None:
+        if not masks:
+            return
+        stacked = np.stack([mask.astype(np.float32) for mask in masks.values()], axis=2)
+        # Where given masks overlap, they share the pixel.
+        stacked /= np.maximum(stacked.sum(axis=2, keepdims=True), 1.0)
+        classes = self._classes(masks)
+        self._posteriors = _insert_given(self._posteriors, stacked, classes)
+        self._refined = _insert_given(self._refined, stacked, classes)
 
     def _add(self, object_id: int) -> None:
         self.object_ids.append(object_id)

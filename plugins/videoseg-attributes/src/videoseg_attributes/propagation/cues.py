@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -43,7 +43,9 @@ __all__ = [
 # Grid sizes trade accuracy against frames per second; set on the clips of flow_davis.py.
 _CUE_PIXELS = 44_000  # of the grid on which cues are compared
 _REFINE_PIXELS = 102_400  # of the grid on which masks are refined
-_FLOW_PIXELS = 410_000  # of the grid on which flow is measured: 854x480
+# Of the grid on which flow is measured: that of the masks, or 854x480 for presets that search
+# every second pixel or fewer.
+_FINE_FLOW_PIXELS, _FLOW_PIXELS = _REFINE_PIXELS, 410_000
 _LIGHTNESS_BINS, _HUE_BINS = 16, 32  # of lightness; of a* and b*
 _HUE_REACH = 60.0  # Lab units of a* and b* around gray
 NUM_COLORS = _LIGHTNESS_BINS * _HUE_BINS * _HUE_BINS
@@ -114,13 +116,14 @@ class CueWindow:
 
     Args:
         lookahead: Future frames used to steady the motion cue; 0 for none (causal).
-        flow_scale: Frames are shrunk by this before flow, in (0, 1]; None chooses by size.
+        flow_scale: Frames are shrunk by this before flow, in (0, 1]; None chooses by size and
+            preset.
         preset: Flow preset.
     """
 
     lookahead: int = 5
     flow_scale: float | None = None
-    preset: FlowPreset = "balanced"
+    preset: FlowPreset = "fine"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -186,21 +189,26 @@ class CueStream:
         self.refine_size = grid_size(self.size, _REFINE_PIXELS)
         scale = self.window.flow_scale
         height, width = self.size
+        pixels = _FINE_FLOW_PIXELS if self.window.preset == "fine" else _FLOW_PIXELS
         self._flow_size = (
-            grid_size(self.size, _FLOW_PIXELS)
+            grid_size(self.size, pixels)
             if scale is None
             else (max(1, round(height * scale)), max(1, round(width * scale)))
         )
         self._center = _center_weight(self.cue_size)
 
-    def __iter__(self) -> Iterator[FrameCues]:
+    def __iter__(self) -> Generator[FrameCues, None, None]:
         # Loaded before, since its import does not bear two threads at once.
         import cv2  # noqa: F401
 
         # One worker measures the next frames while the tracker is busy with this one.
         # Frames are decoded here, in the caller's thread: readers need not be thread-safe.
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="cues") as pool:
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cues")
+        try:
             yield from self._stream(pool)
+        finally:
+            # What was measured ahead is not waited for where the run ends early.
+            pool.shutdown(cancel_futures=True)
 
     def _stream(self, pool: Executor) -> Iterator[FrameCues]:
         frames = iter(self.frames)
@@ -242,7 +250,9 @@ class CueStream:
     def _look_at(self, frame: Frame) -> _Look:
         guide = np.ascontiguousarray(resize_image(frame, self.refine_size))
         lab = lab_image(resize_image(guide, self.cue_size))
-        gray = resize_image(to_gray(frame), self._flow_size)
+        # Mostly the two grids are the same.
+        source = guide if self._flow_size == self.refine_size else frame
+        gray = resize_image(to_gray(source), self._flow_size)
         return _Look(gray, thumbnail(guide), lab, lab_bins(lab), guide)
 
     def _compare(self, queued: _QueuedFrame, newer: Future[_Look]) -> _Pair:

@@ -55,6 +55,19 @@ class Presence:
         self._hidden_frames = 0
         self._anywhere = False
 
+    def move(self, scale: tuple[float, float], shift: tuple[float, float], *, unit: float) -> None:
+        """Go over to another cue grid.
+
+        Args:
+            scale: How many new cells an old one is, along x and y.
+            shift: The (x, y) of the old origin on the new grid.
+            unit: Length of one reference pixel on the new grid.
+        """
+        self._unit = unit
+        self._area = max(self._area * scale[0] * scale[1], _SMALLEST_AREA)
+        self._center = self._center * np.array(scale) + np.array(shift)
+        self._velocity = self._velocity * np.array(scale)
+
     def follow(self, posterior: FloatImage, cues: FrameCues) -> bool:
         """Update size and place from the posterior, (h, w); return whether it is visible."""
         solid = posterior > 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 
 import numpy as np
 
@@ -14,6 +15,16 @@ from videoseg.stages import Segmenter
 from videoseg.types import BoolArray, Prompt, PropagatorCapabilities, Size, VideoSource
 from videoseg_attributes.propagation.competition import Competition
 from videoseg_attributes.propagation.cues import CueStream, CueWindow, FrameCues
+from videoseg_attributes.propagation.view import (
+    Area,
+    RereadFrames,
+    View,
+    choose_view,
+    mask_area,
+    middle_of,
+    prompt_area,
+    suits,
+)
 from videoseg_attributes.segmentation.cut import CutSegmenter, fill_ellipse
 
 __all__ = ["FlowSession"]
@@ -22,6 +33,8 @@ _logger = logging.getLogger(__name__)
 
 # Parts of an object smaller than this fraction of its largest part are noise.
 _SMALLEST_PART = 0.03
+# Frames on which every object is visible before the view is narrowed to them again.
+_CALM_FRAMES = 3
 
 
 class FlowSession(SessionBase):
@@ -33,6 +46,7 @@ class FlowSession(SessionBase):
         video: The video.
         capabilities: What the propagator declares.
         window: How cues are measured.
+        follow: Look at a part of the frame that follows the objects.
         segmenter: Turns boxes and points into masks; None for the built-in one.
     """
 
@@ -42,32 +56,91 @@ class FlowSession(SessionBase):
         capabilities: PropagatorCapabilities,
         *,
         window: CueWindow,
+        follow: bool = False,
         segmenter: Segmenter | None = None,
     ) -> None:
         super().__init__(video, capabilities)
         self._window = window
+        self._follow = follow
         self._segmenter = segmenter
 
     def propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, BoolArray]]]:
         """Yield the masks of one run, frame by frame; see ``SessionBase.propagate``."""
+        if self._follow:
+            yield from self._propagate_in_view(frames)
+            return
         size = self.video.size
         stream = CueStream(frames, size, self._window)
         competition = Competition(stream.cue_size, stream.refine_size)
         prompted: set[int] = set()
         for cues in stream:
-            competition.advance(cues)
-            given = self._given_masks(cues)
-            placeable = {object_id: mask for object_id, mask in given.items() if mask.any()}
-            if placeable:
-                competition.place(cues, placeable)
-            masks = _masks_of(competition, size)
-            # The user's own masks are returned as they were given.
-            masks.update(given)
-            # What the segmenter could not find is prompted all the same, but not visible.
-            prompted.update(given)
-            for object_id in prompted.difference(masks):
-                masks[object_id] = np.zeros(size, dtype=bool)
-            yield cues.index, masks
+            yield cues.index, self._masks_on(cues, competition, View(0, 0, *size), prompted)
+
+    def _propagate_in_view(
+        self, frames: FrameRun
+    ) -> Iterator[tuple[int, Mapping[int, BoolArray]]]:
+        """Propagate in a view that follows the objects; the whole frame where one is lost."""
+        size = self.video.size
+        step = 1 if frames.direction == "forward" else -1
+        rest = RereadFrames(frames)
+        start = rest.peek()
+        view = choose_view(self._prompt_areas(start), size)
+        prompted: set[int] = set()
+        earlier: tuple[Competition, View, Mapping[int, BoolArray]] | None = None
+        num_calm = _CALM_FRAMES
+        velocity = _Velocity()
+        while rest.peek() is not None:
+            stream = CueStream(rest.read(view), view.size, self._window)
+            competition = Competition(stream.cue_size, stream.refine_size)
+            with closing(iter(stream)) as looks:
+                for cues in looks:
+                    rest.advance_to(cues.index)
+                    if earlier is not None:
+                        # This frame's masks have been yielded before the view moved.
+                        _move(competition, cues, view, *earlier)
+                        earlier = None
+                        continue
+                    masks = self._masks_on(cues, competition, view, prompted)
+                    yield cues.index, masks
+                    found = all(map(competition.visible, competition.object_ids))
+                    num_calm = num_calm + 1 if found else 0
+                    areas: list[Area] = []
+                    if num_calm >= _CALM_FRAMES:
+                        areas += filter(None, map(mask_area, masks.values()))
+                    velocity.see(areas)
+                    if areas:
+                        areas += self._prompt_areas(cues.index + step)
+                    if not suits(view, areas, size, velocity=velocity.now):
+                        earlier = competition, view, masks
+                        view = choose_view(areas, size, velocity=velocity.now)
+                        break
+                else:
+                    return
+
+    def _masks_on(
+        self, cues: FrameCues, competition: Competition, view: View, prompted: set[int]
+    ) -> dict[int, BoolArray]:
+        """Return the masks of the next frame, (H, W) each, and add to what was prompted."""
+        size = self.video.size
+        competition.advance(cues)
+        given = self._given_masks(cues)
+        in_view = {object_id: view.cut(mask) for object_id, mask in given.items()}
+        placeable = {object_id: mask for object_id, mask in in_view.items() if mask.any()}
+        if placeable:
+            competition.place(cues, placeable)
+        found = _masks_of(competition, view.size)
+        masks = {object_id: view.spread(mask, size) for object_id, mask in found.items()}
+        # The user's own masks are returned as they were given.
+        masks.update(given)
+        # What the segmenter could not find is prompted all the same, but not visible.
+        prompted.update(given)
+        for object_id in prompted.difference(masks):
+            masks[object_id] = np.zeros(size, dtype=bool)
+        return masks
+
+    def _prompt_areas(self, frame: int | None) -> list[Area]:
+        prompts = {} if frame is None else self.prompts_on(frame)
+        return list(filter(None, map(prompt_area, prompts.values())))
 
     def _given_masks(self, cues: FrameCues) -> dict[int, BoolArray]:
         given = self.masks_on(cues.index)
@@ -105,6 +178,51 @@ class FlowSession(SessionBase):
                 )
             masks[prompt.object_id] = mask
         return masks
+
+
+class _Velocity:
+    """The motion of the objects' middle along y and x, in pixels a frame."""
+
+    def __init__(self) -> None:
+        self._middle: tuple[float, float] | None = None
+        self._num_objects = 0
+        self.now = (0.0, 0.0)
+
+    def see(self, areas: Sequence[Area]) -> None:
+        """Look at what the objects cover on the next frame."""
+        before, self._middle = self._middle, middle_of(areas)
+        if before is None or self._middle is None or len(areas) != self._num_objects:
+            self.now = (0.0, 0.0)
+        else:
+            steps = (self._middle[0] - before[0], self._middle[1] - before[1])
+            self.now = ((self.now[0] + steps[0]) / 2, (self.now[1] + steps[1]) / 2)
+        self._num_objects = len(areas)
+
+
+def _move(
+    competition: Competition,
+    cues: FrameCues,
+    view: View,
+    earlier: Competition,
+    earlier_view: View,
+    masks: Mapping[int, BoolArray],
+) -> None:
+    """Let a competition in a new view go on from an earlier one, on the same frame."""
+    height, width = cues.colors.shape
+    earlier_height, earlier_width = earlier.cue_size
+    # Pixels of a cell on both grids; the middle of the first cell lies half a cell inside.
+    cell = view.width / width, view.height / height
+    earlier_cell = earlier_view.width / earlier_width, earlier_view.height / earlier_height
+    offset = earlier_view.left - view.left, earlier_view.top - view.top
+    scale = earlier_cell[0] / cell[0], earlier_cell[1] / cell[1]
+    shift = tuple((offset[axis] + 0.5 * earlier_cell[axis]) / cell[axis] - 0.5 for axis in (0, 1))
+    competition.continue_from(
+        earlier,
+        cues,
+        {object_id: view.cut(mask) for object_id, mask in masks.items()},
+        scale=scale,
+        shift=(shift[0], shift[1]),
+    )
 
 
 def _masks_of(competition: Competition, size: Size) -> dict[int, BoolArray]:
