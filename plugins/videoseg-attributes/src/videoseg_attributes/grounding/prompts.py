@@ -37,6 +37,7 @@ _CUT_BY_BORDER = 0.6  # weight of a frame on which the candidate touches the bor
 _SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate
 _RUN_OVER = 1.6  # of its usual area: a larger mask has run into its surroundings
 _BAND_LEAST, _BAND = 4.0, 0.25  # half the width of the band: pixels; of the root of the area
+_PART = 0.5  # of a candidate inside a whole: it is a part of it, not another object
 _PREFERRED_COST = 0.3  # of how well a frame shows it, at the far end of the survey
 
 
@@ -94,6 +95,7 @@ def refine_on_frame(
         for other in survey.candidates
         if other.candidate_id != candidate.candidate_id
         and (mask := other.mask(position)) is not None
+        and not _is_inside(mask, rough)
     ]
     image = video[frame]
     size = (image.shape[0], image.shape[1])
@@ -121,6 +123,10 @@ def refine_on_frame(
         _negative_points(mask, [_enlarge(other, size) for other in others]),
         agreement,
     )
+
+
+def _is_inside(part: BoolArray, whole: BoolArray) -> bool:
+    return int((part & whole).sum()) > _PART * int(part.sum())
 
 
 def measure_visibility(candidate: Candidate) -> FloatArray:
@@ -244,7 +250,7 @@ def make_prompts(
     Each candidate is cut out of its source frame at full size.
     """
     survey = measured.survey
-    by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
+    by_id = {candidate.candidate_id: candidate for candidate in survey.everything}
     chosen = [by_id[choice.candidate.candidate_id] for choice in choices]
     positions = choose_positions(survey, chosen, preferred_frame=preferred_frame)
     prompts = []
