@@ -198,4 +198,7 @@ def _merge(pieces: Sequence[Candidate]) -> Candidate:
         clarity=tuple(piece.clarity[index] for index, piece in enumerate(source))
         if all(piece.clarity for piece in pieces)
         else (),
+        support=tuple(piece.support[index] for index, piece in enumerate(source))
+        if all(piece.support for piece in pieces)
+        else (),
     )

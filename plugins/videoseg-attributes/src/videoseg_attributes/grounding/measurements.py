@@ -80,7 +80,8 @@ class MeasuredCandidate:
         outline: How sharply and steadily it is bounded, in [0, 1]; see ``outline_score``.
         clarity: How reliable its outline is where it is visible, in [0, 1].
         compactness: Its usual area over that of its convex hull, in [0, 1].
-        support: How far the picture shows its motion, in [0, 1]; see ``Candidate.support``.
+        support: How far the picture shows its motion as a rule, in [0, 1]; see
+            ``Candidate.support``.
         names: What a detector found it as, each with a score in [0, 1].
         label: What it is called besides its number.
     """
@@ -393,7 +394,7 @@ def _measure_candidate(
             ),
         ),
         compactness=float(np.mean(look.solidities)),
-        support=candidate.support,
+        support=_usual_support(candidate),
     )
 
 
@@ -455,6 +456,15 @@ def _mean_clarity(candidate: Candidate) -> float:
         if seen
     ]
     return float(np.mean(there)) if there else 0.0
+
+
+def _usual_support(candidate: Candidate) -> float:
+    there = [
+        support
+        for support, seen in zip(candidate.support, candidate.visible, strict=False)
+        if seen
+    ]
+    return float(np.median(there)) if there else 1.0
 
 
 def _erode_rim(mask: BoolArray) -> BoolArray:

@@ -48,8 +48,9 @@ class Candidate:
         cut_by_border: For each surveyed frame, whether the mask touches the frame's border.
         clarity: How reliable its outline is on each surveyed frame, in [0, 1]; 0 where not
             visible. Empty if not known.
-        support: How far the picture shows its motion, in [0, 1] (see ``motion_support``): low in
-            spray, smoke and leaves, in which no pixel is seen again. 1 if not known.
+        support: How far the picture shows its motion on each surveyed frame, in [0, 1] (see
+            ``motion_support``): low in spray, smoke and leaves, in which no pixel is seen again; 0
+            where not visible. Empty if not known.
     """
 
     candidate_id: int
@@ -59,7 +60,7 @@ class Candidate:
     motion: tuple[float | None, ...]
     cut_by_border: tuple[bool, ...]
     clarity: tuple[float, ...] = ()
-    support: float = 1.0
+    support: tuple[float, ...] = ()
 
     @property
     def visible(self) -> tuple[bool, ...]:
@@ -306,6 +307,7 @@ def _make_candidate(
             velocities.append(None)
             motion.append(None)
             cut.append(False)
+            support.append(0.0)
             continue
         x, y = np.median(frame.residual[mask], axis=0)
         velocities.append((float(x) * rate, float(y) * rate))
@@ -322,5 +324,5 @@ def _make_candidate(
         tuple(
             0.0 if mask is None else c for mask, c in zip(masks, hypothesis.clarity, strict=True)
         ),
-        float(np.median(support)) if support else 1.0,
+        tuple(support),
     )

@@ -372,8 +372,7 @@ class QueryPlan:
         target = self.target
         is_plain = not (target.within or target.excluded or target.alternatives or target.rest)
         moves = all(
-            isinstance(item, MotionIs)
-            and item == MotionIs(item.words, manner="moving")
+            isinstance(item, MotionIs) and item == MotionIs(item.words, manner="moving")
             for item in target.constraints
         )
         moves_most = all(
