@@ -385,9 +385,8 @@ def _span(episode: Episode, partly: bool) -> Window | None:
 def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
     contacts = Contacts(frozenset(measured.survey.depth_order))
     target = plan.target
-    candidates = [
-        candidate for candidate in measured.candidates if candidate.plausibility >= PLAUSIBLE
-    ]
+    seen = measured.undivided() if plan.asks_for_what_moves else measured.candidates
+    candidates = [candidate for candidate in seen if candidate.plausibility >= PLAUSIBLE]
     if target.understood or not candidates:
         return Resolver(candidates, contacts).resolve(target)
     return _choose_most_salient(target, candidates)
@@ -412,7 +411,7 @@ def _match_candidates(
     overview: MeasuredSurvey, dense: MeasuredSurvey, choices: Sequence[Choice]
 ) -> tuple[Choice, ...] | None:
     """Find the chosen candidates again in a closer survey; None unless all are found."""
-    old = {candidate.candidate_id: candidate for candidate in overview.survey.candidates}
+    old = {candidate.candidate_id: candidate for candidate in overview.survey.everything}
     new = {candidate.candidate_id: candidate for candidate in dense.survey.candidates}
     found: list[Choice] = []
     taken: set[int] = set()

@@ -18,6 +18,7 @@ __all__ = ["measure_activity", "measure_mainness"]
 # decides alone; widths and floors are round numbers, not fitted.
 _CENTER_SPREAD, _CENTER_FLOOR = 0.3, 0.25  # of the frame's width and height
 _PRESENCE_FLOOR, _COHERENCE_FLOOR = 0.25, 0.5
+_SUPPORT_FLOOR = 0.2  # of motion that the picture does not show at all
 _PER_SIDE = 0.75  # for each side of the frame that it touches
 _NOTABLE_SIZE, _SIZE_POWER = 0.04, 0.5  # of the frame: larger ones are not more important
 _STILL_ACTIVITY = 0.01  # activity (see there) that only noise and a shaking camera have
@@ -32,7 +33,8 @@ def measure_mainness(candidates: Sequence[MeasuredCandidate]) -> list[float]:
     activity) are weighed alike: the survey sees an object by its motion or by its outline, and
     its saliency is low in the second case though it may move most. A crowd, foliage, water and
     the ground move and stand out, too; but they are small or far from the middle, run on past
-    the border, come and go, or move to and fro within.
+    the border, come and go, or move to and fro within; and of spray, smoke and leaves no pixel is
+    seen again on the next frame, so the picture does not show that they moved (``support``).
     """
     saliency = [candidate.saliency for candidate in candidates]
     activity = [measure_activity(candidate) for candidate in candidates]
@@ -43,6 +45,7 @@ def measure_mainness(candidates: Sequence[MeasuredCandidate]) -> list[float]:
         * min(1.0, candidate.size / _NOTABLE_SIZE) ** _SIZE_POWER
         * _judge_layout(candidate)
         * _judge_coherence(candidate)
+        * _lift(candidate.support, _SUPPORT_FLOOR)
         for candidate, stands_out, moves in zip(candidates, saliency, activity, strict=True)
     ]
 

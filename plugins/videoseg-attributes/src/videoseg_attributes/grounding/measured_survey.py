@@ -20,15 +20,29 @@ _WINDOWS_KEPT = 4  # per video: an episode needs its whole window and one closer
 _COMMON_FRAMES = 0.1  # of the shorter one's; more, and they are two objects side by side
 _COMMON_COLORS = 0.6  # common part of two color histograms, in [0, 1]
 _SAME_PLACE = 0.3  # intersection over union of the boxes where one takes over from the other
+_PART = 0.5  # of a candidate's pixels in a whole: then it is a part of it
 _LONGEST_TURN = 2  # surveyed frames between the end of one and the start of the other
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class MeasuredSurvey:
-    """A survey with its candidates measured."""
+    """A survey with its candidates measured, and its wholes."""
 
     survey: Survey
     candidates: tuple[MeasuredCandidate, ...]
+    wholes: tuple[MeasuredCandidate, ...] = ()
+
+    def undivided(self) -> tuple[MeasuredCandidate, ...]:
+        """Return the wholes, and the candidates that are not parts of one."""
+        if not self.wholes:
+            return self.candidates
+        survey = self.survey
+        parts = {
+            candidate.candidate_id
+            for candidate in survey.candidates
+            if any(_is_part(candidate, whole) for whole in survey.wholes)
+        }
+        return (*self.wholes, *(one for one in self.candidates if one.candidate_id not in parts))
 
 
 class SurveyCache:
@@ -64,10 +78,21 @@ class SurveyCache:
             whole = merge_fragments(made, candidates)
             if whole is not made:
                 candidates = measure_candidates(video, whole)
-            return MeasuredSurvey(whole, candidates)
+            wholes = measure_candidates(video, whole, whole.wholes) if whole.wholes else ()
+            return MeasuredSurvey(whole, candidates, wholes)
 
         key = (window.start, window.stop, num_frames, max_candidates, seed)
         return self._surveys.get(video, key, make)
+
+
+def _is_part(candidate: Candidate, whole: Candidate) -> bool:
+    inside = total = 0
+    for position in range(len(candidate.masks)):
+        mask, around = candidate.mask(position), whole.mask(position)
+        if mask is not None:
+            total += int(mask.sum())
+            inside += 0 if around is None else int((mask & around).sum())
+    return inside > _PART * total
 
 
 def merge_fragments(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> Survey:
@@ -172,5 +197,8 @@ def _merge(pieces: Sequence[Candidate]) -> Candidate:
         cut_by_border=tuple(piece.cut_by_border[index] for index, piece in enumerate(source)),
         clarity=tuple(piece.clarity[index] for index, piece in enumerate(source))
         if all(piece.clarity for piece in pieces)
+        else (),
+        support=tuple(piece.support[index] for index, piece in enumerate(source))
+        if all(piece.support for piece in pieces)
         else (),
     )

@@ -80,6 +80,8 @@ class MeasuredCandidate:
         outline: How sharply and steadily it is bounded, in [0, 1]; see ``outline_score``.
         clarity: How reliable its outline is where it is visible, in [0, 1].
         compactness: Its usual area over that of its convex hull, in [0, 1].
+        support: How far the picture shows its motion as a rule, in [0, 1]; see
+            ``Candidate.support``.
         names: What a detector found it as, each with a score in [0, 1].
         label: What it is called besides its number.
     """
@@ -101,6 +103,7 @@ class MeasuredCandidate:
     outline: float = 1.0
     clarity: float = 0.0
     compactness: float = 1.0
+    support: float = 1.0
     names: Mapping[str, float] = field(default_factory=dict)
     label: str = ""
 
@@ -322,9 +325,18 @@ class MeasuredCandidate:
         return np.asarray(np.nan_to_num(speeds) > max(_LEAST_SPEED, _SPEED_SHARE * usual))
 
 
-def measure_candidates(video: VideoSource, survey: Survey) -> tuple[MeasuredCandidate, ...]:
-    """Measure every candidate of a survey that is visible, reading few frames."""
-    usable = [candidate for candidate in survey.candidates if any(candidate.visible)]
+def measure_candidates(
+    video: VideoSource, survey: Survey, candidates: Sequence[Candidate] | None = None
+) -> tuple[MeasuredCandidate, ...]:
+    """Measure every candidate of a survey that is visible, reading few frames.
+
+    Args:
+        video: The video.
+        survey: The survey.
+        candidates: Which of its candidates and wholes; by default the candidates.
+    """
+    given = survey.candidates if candidates is None else candidates
+    usable = [candidate for candidate in given if any(candidate.visible)]
     times = np.array([video.time_of(frame) for frame in survey.frames])
     looks = _sample_pixels(video, survey, usable)
     highest = max((candidate.saliency for candidate in usable), default=0.0)
@@ -382,6 +394,7 @@ def _measure_candidate(
             ),
         ),
         compactness=float(np.mean(look.solidities)),
+        support=_usual_support(candidate),
     )
 
 
@@ -443,6 +456,15 @@ def _mean_clarity(candidate: Candidate) -> float:
         if seen
     ]
     return float(np.mean(there)) if there else 0.0
+
+
+def _usual_support(candidate: Candidate) -> float:
+    there = [
+        support
+        for support, seen in zip(candidate.support, candidate.visible, strict=False)
+        if seen
+    ]
+    return float(np.median(there)) if there else 1.0
 
 
 def _erode_rim(mask: BoolArray) -> BoolArray:

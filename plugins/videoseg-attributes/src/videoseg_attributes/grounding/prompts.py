@@ -11,6 +11,7 @@ from videoseg.errors import ConfigError
 from videoseg.masks import bounding_box, inner_points, iou
 from videoseg.types import BoolArray, Box, FloatArray, Point, Prompt, Rle, Size, VideoSource
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
+from videoseg_attributes.grounding.outlines import boundary_contrast
 from videoseg_attributes.grounding.resolution import Choice
 from videoseg_attributes.regions.survey import Candidate, Survey
 from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
@@ -37,6 +38,9 @@ _CUT_BY_BORDER = 0.6  # weight of a frame on which the candidate touches the bor
 _SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate
 _RUN_OVER = 1.6  # of its usual area: a larger mask has run into its surroundings
 _BAND_LEAST, _BAND = 4.0, 0.25  # half the width of the band: pixels; of the root of the area
+_PART = 0.5  # of a candidate inside a whole: it is a part of it, not another object
+_TRIED, _NEARLY_AS_WELL = 3, 0.5  # frames to cut out of; of how well the best one shows it
+_SUPPORT_FLOOR = 0.15  # of motion that the picture does not show
 _PREFERRED_COST = 0.3  # of how well a frame shows it, at the far end of the survey
 
 
@@ -94,6 +98,7 @@ def refine_on_frame(
         for other in survey.candidates
         if other.candidate_id != candidate.candidate_id
         and (mask := other.mask(position)) is not None
+        and not _is_inside(mask, rough)
     ]
     image = video[frame]
     size = (image.shape[0], image.shape[1])
@@ -121,6 +126,10 @@ def refine_on_frame(
         _negative_points(mask, [_enlarge(other, size) for other in others]),
         agreement,
     )
+
+
+def _is_inside(part: BoolArray, whole: BoolArray) -> bool:
+    return int((part & whole).sum()) > _PART * int(part.sum())
 
 
 def measure_visibility(candidate: Candidate) -> FloatArray:
@@ -231,6 +240,33 @@ def choose_positions(
     )
 
 
+def _refine_where_clearest(
+    video: VideoSource, survey: Survey, candidate: Candidate
+) -> tuple[int, Refined | None]:
+    """Cut a candidate out of the few frames that show it best; return the clearest of these.
+
+    There the cut agrees with the survey, its outline is a step in color, and the picture shows
+    that it moves.
+    """
+    shown = measure_visibility(candidate)
+    order = np.argsort(-shown, kind="stable")[:_TRIED]
+    best = [int(place) for place in order if shown[place] >= _NEARLY_AS_WELL * shown.max()]
+    cuts: list[tuple[float, int, Refined | None]] = []
+    for position in best:
+        frame = survey.frames[position]
+        refined = refine_on_frame(video, survey, candidate, frame=frame)
+        if refined is None:
+            continue
+        support = candidate.support[position] if candidate.support else 1.0
+        contrast = boundary_contrast(video[frame], refined.mask)
+        clear = refined.agreement * contrast * (_SUPPORT_FLOOR + (1 - _SUPPORT_FLOOR) * support)
+        cuts.append((clear, frame, refined))
+    if not cuts:
+        return survey.frames[best[0]], None
+    _, frame, refined = max(cuts, key=lambda cut: cut[0])
+    return frame, refined
+
+
 def make_prompts(
     video: VideoSource,
     measured: MeasuredSurvey,
@@ -244,15 +280,19 @@ def make_prompts(
     Each candidate is cut out of its source frame at full size.
     """
     survey = measured.survey
-    by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
+    by_id = {candidate.candidate_id: candidate for candidate in survey.everything}
     chosen = [by_id[choice.candidate.candidate_id] for choice in choices]
-    positions = choose_positions(survey, chosen, preferred_frame=preferred_frame)
+    if len(chosen) == 1 and preferred_frame is None:
+        cuts = [_refine_where_clearest(video, survey, chosen[0])]
+    else:
+        positions = choose_positions(survey, chosen, preferred_frame=preferred_frame)
+        frames = [survey.frames[position] for position in positions]
+        cuts = [
+            (frame, refine_on_frame(video, survey, candidate, frame=frame))
+            for frame, candidate in zip(frames, chosen, strict=True)
+        ]
     prompts = []
-    for number, (choice, candidate, position) in enumerate(
-        zip(choices, chosen, positions, strict=True), start=1
-    ):
-        frame = survey.frames[position]
-        refined = refine_on_frame(video, survey, candidate, frame=frame)
+    for number, (choice, (frame, refined)) in enumerate(zip(choices, cuts, strict=True), start=1):
         if refined is None:
             continue
         prompts.append(

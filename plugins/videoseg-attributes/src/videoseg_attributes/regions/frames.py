@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.types import Frame, Size, VideoSource, Window
+from videoseg.types import BoolArray, Frame, Size, VideoSource, Window
 from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.histograms import to_lab
 from videoseg_attributes.vision.motion import motion_support, remove_scenery_motion
@@ -28,7 +28,7 @@ __all__ = ["SurveyFrame", "choose_frames", "read_survey_frames", "read_window", 
 # Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
 _LONGEST_SIDE = 320  # pixels of the survey's grid
 _CAMERA_STRIDE = 6  # every so many pixels of the grid are used to fit the camera
-_UNSUPPORTED = 0.4  # weight of motion that the picture does not show
+_UNSUPPORTED = 0.15  # weight of motion that the picture does not show
 _NOT_KEPT = np.empty((0, 0, 3), dtype=np.uint8)  # no view, which would keep the whole frame
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
 _STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
@@ -66,6 +66,12 @@ class SurveyFrame:
     def size(self) -> Size:
         """(h, w)."""
         return (self.gray.shape[0], self.gray.shape[1])
+
+    def measure_support(self, mask: BoolArray) -> float:
+        """Return how much of the motion in a mask the picture shows, in [0, 1]."""
+        moved = float(self.strength[mask].sum())
+        share = float(self.supported[mask].sum()) / moved if moved > 0 else 0.0
+        return max(0.0, (share - _UNSUPPORTED) / (1 - _UNSUPPORTED))
 
 
 def survey_size(source: Size) -> Size:

@@ -13,7 +13,14 @@ from videoseg_attributes.regions.frames import SurveyFrame
 from videoseg_attributes.regions.tracker import MovingTrack
 from videoseg_attributes.vision.optical_flow import FloatImage
 
-__all__ = ["ObjectHypothesis", "combine_tracks", "depth_order", "disjoint_masks", "total_support"]
+__all__ = [
+    "ObjectHypothesis",
+    "combine_tracks",
+    "cut_out",
+    "depth_order",
+    "disjoint_masks",
+    "total_support",
+]
 
 # Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
 # attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
@@ -27,6 +34,8 @@ _EVENLY = 0.75  # of the pixels: an object has colors of its own
 _MOSTLY = 0.6  # of the frames
 _NOTABLE = 0.15  # of a mover: the least that one of several outlined tracks covers
 _PIECE = 0.5  # of an outlined track inside a mover: then it is a piece of it
+_ALL_OF_IT = 0.6  # of a mover: if one outlined track covers more, the mover is that one
+_MAIN_MOVER = 0.5  # of the best mover's support, for a whole
 _CLEAR_OUTLINE = 0.85  # of an outline that is clear
 _STEADY, _STEADY_IF_SHARP = 0.4, 0.2  # of the frames
 _STILL_SALIENCY = 0.3  # of the saliency of what moves
@@ -57,19 +66,50 @@ class ObjectHypothesis:
 
 def combine_tracks(
     movers: Sequence[MovingTrack], outlined: Sequence[OutlinedTrack], frames: Sequence[SurveyFrame]
-) -> list[ObjectHypothesis]:
+) -> tuple[list[ObjectHypothesis], list[ObjectHypothesis]]:
     """Combine moving and outlined tracks into hypotheses, the most salient first.
 
     Both see the same objects. Several outlined objects that move at one place look like one
     mover; a jacket and a face look like two outlined objects although one person moves. A mover
     that consists of clearly outlined objects is dropped; otherwise the outlined tracks inside it
     are its pieces, and these are dropped.
+
+    Returns:
+        The hypotheses; and, apart from them, the main movers that were dropped for several
+        outlined objects. A jacket and trousers in clear colors look like two, although one dancer
+        moves: which it is the survey cannot tell, but a query for what moves means all of it.
     """
     clear = [
         chain
         for chain in outlined
         if chain.outlined > _CLEAR_OUTLINE and len(chain.parts) > _STEADY * len(frames)
     ]
+    kept_movers = _keep_movers(movers, outlined, clear, frames)
+    kept_chains = [
+        chain
+        for chain in outlined
+        if max((_contained_fraction(chain, track) for track in kept_movers), default=0.0) < _PIECE
+    ]
+    strengths = [_measure_motion(chain, frames) for chain in kept_chains]
+    fastest = max(strengths, default=0.0)
+    objects = [_from_mover(track, movers, outlined, frames) for track in kept_movers]
+    objects += [
+        _from_outlined(chain, frames, strength, fastest, bool(kept_movers))
+        for chain, strength in zip(kept_chains, strengths, strict=True)
+    ]
+    objects = [hypothesis for hypothesis in objects if hypothesis.saliency > _LEAST_SALIENCY]
+    objects.sort(key=lambda hypothesis: -hypothesis.saliency)
+    dropped = [track for track in movers if track not in kept_movers]
+    return objects, _find_wholes(dropped, movers, outlined, frames)
+
+
+def _keep_movers(
+    movers: Sequence[MovingTrack],
+    outlined: Sequence[OutlinedTrack],
+    clear: Sequence[OutlinedTrack],
+    frames: Sequence[SurveyFrame],
+) -> list[MovingTrack]:
+    """Return the movers that neither outlined objects nor a shadow explain."""
     moving = [chain for chain in clear if _measure_motion(chain, frames) > 0]
     kept_movers = []
     for track in movers:
@@ -91,20 +131,39 @@ def combine_tracks(
         if _is_shadow(track, moving, frames):
             continue
         kept_movers.append(track)
-    kept_chains = [
-        chain
-        for chain in outlined
-        if max((_contained_fraction(chain, track) for track in kept_movers), default=0.0) < _PIECE
+    return kept_movers
+
+
+def _find_wholes(
+    dropped: Sequence[MovingTrack],
+    movers: Sequence[MovingTrack],
+    outlined: Sequence[OutlinedTrack],
+    frames: Sequence[SurveyFrame],
+) -> list[ObjectHypothesis]:
+    best = max((total_support(track) for track in movers), default=0.0)
+    wholes = []
+    for track in dropped:
+        if best <= 0 or total_support(track) < _MAIN_MOVER * best:
+            continue
+        pieces = [
+            chain
+            for chain in outlined
+            if chain.outlined > _CLEAR_OUTLINE
+            and len(chain.parts) > _STEADY_IF_SHARP * len(frames)
+            and _contained_fraction_where_met(chain, track) > _PIECE
+        ]
+        largest = max((_covered_fraction(track, [piece]) for piece in pieces), default=0.0)
+        if _covered_by_several(track, pieces) and largest < _ALL_OF_IT:
+            wholes.append(_from_mover(track, movers, outlined, frames))
+    return wholes
+
+
+def cut_out(hypothesis: ObjectHypothesis) -> list[BoolArray | None]:
+    """Return the masks of one hypothesis alone; see ``disjoint_masks`` for several."""
+    return [
+        None if probability is None or not (probability > 0.5).any() else probability > 0.5
+        for probability in hypothesis.probability
     ]
-    strengths = [_measure_motion(chain, frames) for chain in kept_chains]
-    fastest = max(strengths, default=0.0)
-    objects = [_from_mover(track, movers, outlined, frames) for track in kept_movers]
-    objects += [
-        _from_outlined(chain, frames, strength, fastest, bool(kept_movers))
-        for chain, strength in zip(kept_chains, strengths, strict=True)
-    ]
-    objects = [hypothesis for hypothesis in objects if hypothesis.saliency > _LEAST_SALIENCY]
-    return sorted(objects, key=lambda hypothesis: -hypothesis.saliency)
 
 
 def disjoint_masks(

@@ -19,6 +19,7 @@ from videoseg_attributes.regions.moving_parts import MovingPart, moving_parts, r
 from videoseg_attributes.regions.objects import (
     ObjectHypothesis,
     combine_tracks,
+    cut_out,
     depth_order,
     disjoint_masks,
     total_support,
@@ -47,6 +48,9 @@ class Candidate:
         cut_by_border: For each surveyed frame, whether the mask touches the frame's border.
         clarity: How reliable its outline is on each surveyed frame, in [0, 1]; 0 where not
             visible. Empty if not known.
+        support: How far the picture shows its motion on each surveyed frame, in [0, 1] (see
+            ``motion_support``): low in spray, smoke and leaves, in which no pixel is seen again; 0
+            where not visible. Empty if not known.
     """
 
     candidate_id: int
@@ -56,6 +60,7 @@ class Candidate:
     motion: tuple[float | None, ...]
     cut_by_border: tuple[bool, ...]
     clarity: tuple[float, ...] = ()
+    support: tuple[float, ...] = ()
 
     @property
     def visible(self) -> tuple[bool, ...]:
@@ -80,6 +85,9 @@ class Survey:
         candidates: Most salient first; their masks are disjoint on each frame.
         cuts: Frame indices at which a new shot begins.
         depth_order: Pairs (front, behind) of candidate ids of which one occludes the other.
+        wholes: What moves as one, but shows as several candidates with outlines of their own:
+            these are the parts of one object or several objects that stay together. Their ids
+            are none of the candidates', and their masks cover those of their parts.
     """
 
     window: Window
@@ -89,6 +97,12 @@ class Survey:
     candidates: tuple[Candidate, ...]
     cuts: tuple[int, ...] = ()
     depth_order: tuple[tuple[int, int], ...] = ()
+    wholes: tuple[Candidate, ...] = ()
+
+    @property
+    def everything(self) -> tuple[Candidate, ...]:
+        """The candidates and the wholes."""
+        return (*self.candidates, *self.wholes)
 
 
 # Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
@@ -141,12 +155,17 @@ def survey_window(
     chains = associate_parts(pieces, shots, float(np.hypot(*frames[0].size)))
     split_touching(chains, pieces, shots)
     outlined = [chain for chain in chains if _is_lasting(len(chain.parts), len(frames))]
-    objects = combine_tracks(movers, outlined, frames)[:max_candidates]
+    hypotheses, together = combine_tracks(movers, outlined, frames)
+    objects = hypotheses[:max_candidates]
     masks = disjoint_masks(objects, frames)
     rate = video.fps / float(np.hypot(*frames[0].size))
     candidates = tuple(
         _make_candidate(number, hypothesis, masks[number], frames, rate)
         for number, hypothesis in enumerate(objects)
+    )
+    wholes = tuple(
+        _make_candidate(number, hypothesis, cut_out(hypothesis), frames, rate)
+        for number, hypothesis in enumerate(together, start=len(objects))
     )
     return Survey(
         window,
@@ -156,6 +175,7 @@ def survey_window(
         candidates,
         cuts=cuts,
         depth_order=depth_order(masks),
+        wholes=wholes,
     )
 
 
@@ -281,15 +301,18 @@ def _make_candidate(
     velocities: list[tuple[float, float] | None] = []
     motion: list[float | None] = []
     cut: list[bool] = []
+    support: list[float] = []
     for mask, frame in zip(masks, frames, strict=True):
         if mask is None:
             velocities.append(None)
             motion.append(None)
             cut.append(False)
+            support.append(0.0)
             continue
         x, y = np.median(frame.residual[mask], axis=0)
         velocities.append((float(x) * rate, float(y) * rate))
         motion.append(float(frame.strength[mask].mean()) * rate)
+        support.append(frame.measure_support(mask))
         cut.append(bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()))
     return Candidate(
         number,
@@ -301,4 +324,5 @@ def _make_candidate(
         tuple(
             0.0 if mask is None else c for mask, c in zip(masks, hypothesis.clarity, strict=True)
         ),
+        tuple(support),
     )

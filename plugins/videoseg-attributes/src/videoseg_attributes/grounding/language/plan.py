@@ -364,6 +364,24 @@ class QueryPlan:
         return self.speaks_of_time or _compares(self.target)
 
     @property
+    def asks_for_what_moves(self) -> bool:
+        """Whether it asks for one thing, and says no more of it than that it moves or is main.
+
+        Then it means all that moves together, not a part that a color or a place picks out.
+        """
+        target = self.target
+        is_plain = not (target.within or target.excluded or target.alternatives or target.rest)
+        moves = all(
+            isinstance(item, MotionIs) and item == MotionIs(item.words, manner="moving")
+            for item in target.constraints
+        )
+        moves_most = all(
+            item.key == "activity" and item.rank == 1 and item.when is None and not item.negated
+            for item in target.rankings
+        )
+        return is_plain and moves and moves_most and target.number.count == 1
+
+    @property
     def speaks_of_motion(self) -> bool:
         """Whether the query depends on how something moves, which takes several frames."""
         return any(map(_is_of_motion, self.constraints))
