@@ -12,12 +12,24 @@ from videoseg_studio.commands.options import server_options
 __all__ = ["studio"]
 
 
-@click.command("studio", cls=VideosegCommand)
-@click.argument("folder", type=PATH, default=".")
+@click.command(
+    "studio",
+    cls=VideosegCommand,
+    examples="""
+    videoseg studio clip.mp4
+    videoseg studio clips/
+    videoseg studio clips/ --pipeline attributes --pipeline my-pipeline.yaml
+    """,
+)
+@click.argument("video", type=PATH, default=".")
+@click.option("--no-browser", is_flag=True, help="Do not open the page, only print its address.")
 @server_options
+@click.pass_context
 def studio(
+    context: click.Context,
     *,
-    folder: Path,
+    video: Path,
+    no_browser: bool,
     host: str,
     port: int,
     token: str | None,
@@ -26,12 +38,21 @@ def studio(
     max_upload: int,
     workers: int,
 ) -> None:
-    """Ask, look and correct in a browser."""
+    """Ask, look and correct in a browser.
+
+    VIDEO is a file, or a folder with videos; the page offers all that are beside the file or in
+    the folder. Corrections are kept in the subfolder .videoseg.
+    """
     from videoseg_studio.server import Settings, create_app, serve_app
     from videoseg_studio.studio import mount_studio
 
+    if not video.exists():
+        raise click.BadParameter(f"there is no {str(video)!r}", param_hint="VIDEO")
+    chosen = context.get_parameter_source("pipelines")
+    if chosen is click.core.ParameterSource.DEFAULT:
+        pipelines = tuple(dict.fromkeys([*pipelines, *_usable_pipelines()]))
     settings = Settings(
-        folder,
+        video if video.is_dir() else video.parent,
         host=host,
         port=port,
         token=token,
@@ -41,5 +62,19 @@ def studio(
         num_workers=workers,
     )
     app = create_app(settings)
-    mount_studio(app)
+    mount_studio(app, video=None if video.is_dir() else video)
+    del no_browser
     serve_app(app)
+
+
+def _usable_pipelines() -> list[str]:
+    """Return the installed pipelines that need nothing more on this machine."""
+    from videoseg.pipeline import judge_registered
+    from videoseg.plugins import default_registry
+
+    registry = default_registry()
+    return [
+        entry.component.name
+        for entry in registry.components("pipeline")
+        if judge_registered(registry, entry).state == "usable"
+    ]
