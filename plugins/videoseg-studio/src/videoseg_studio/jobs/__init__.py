@@ -1,5 +1,17 @@
 """A bounded queue of jobs, each in a process of its own."""
 
+from videoseg_studio.jobs.journal import Journal
+from videoseg_studio.jobs.pipelines import AllowedPipelines
 from videoseg_studio.jobs.queue import JobQueue
+from videoseg_studio.jobs.types import Job, JobError, JobRequest, Progress, new_id
 
-__all__ = ["JobQueue"]
+__all__ = [
+    "AllowedPipelines",
+    "Job",
+    "JobError",
+    "JobQueue",
+    "JobRequest",
+    "Journal",
+    "Progress",
+    "new_id",
+]

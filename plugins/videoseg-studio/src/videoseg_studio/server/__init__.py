@@ -1,7 +1,5 @@
 """The HTTP server that the page and the service share: settings, safety, errors."""
 
-from videoseg_studio.server.app import create_app, serve_app
-from videoseg_studio.server.paths import resolve_in_folder
-from videoseg_studio.server.settings import Settings
+import lazy_loader
 
-__all__ = ["Settings", "create_app", "resolve_in_folder", "serve_app"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

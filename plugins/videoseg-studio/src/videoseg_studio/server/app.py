@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from videoseg_studio.api import mount_api
-from videoseg_studio.jobs import JobQueue
+from videoseg_studio.jobs import AllowedPipelines, JobQueue
+from videoseg_studio.jobs.preparation import WorkPreparation
 from videoseg_studio.server.errors import add_error_handlers
 from videoseg_studio.server.security import SafetyMiddleware
 from videoseg_studio.server.settings import Settings
+from videoseg_studio.server.sign_in import mount_sign_in
 
 __all__ = ["create_app", "serve_app"]
 
@@ -19,8 +21,8 @@ __all__ = ["create_app", "serve_app"]
 def create_app(settings: Settings) -> FastAPI:
     """Return the app of a server: the API under ``/api/v1``, and nothing else.
 
-    ``app.state.settings`` and ``app.state.jobs`` are for what is mounted later. The queue of
-    jobs starts and ends with the app.
+    ``app.state.settings``, ``.jobs`` and ``.pipelines`` are for what is mounted later. The queue
+    of jobs starts and ends with the app.
 
     Args:
         settings: What the operator decided.
@@ -31,7 +33,8 @@ def create_app(settings: Settings) -> FastAPI:
         ...     create_app(Settings(folder)).title
         'videoseg'
     """
-    jobs = JobQueue(settings)
+    pipelines = AllowedPipelines(settings.pipelines, settings.allowed_options)
+    jobs = JobQueue(settings, WorkPreparation(settings.folder, pipelines))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -49,9 +52,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.jobs = jobs
+    app.state.pipelines = pipelines
     add_error_handlers(app)
     app.add_middleware(SafetyMiddleware, settings=settings)
-    mount_api(app)
+    mount_sign_in(app, settings)
+    mount_api(app, settings, jobs, pipelines)
     return app
 
 

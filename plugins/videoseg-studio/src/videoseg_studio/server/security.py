@@ -21,11 +21,11 @@ from videoseg_studio.server.settings import Settings, is_loopback
 
 __all__ = ["TOKEN_COOKIE", "SafetyMiddleware", "token_matches"]
 
-TOKEN_COOKIE = "videoseg-token"  # noqa: S105 -- a name, not a secret
+TOKEN_COOKIE = "videoseg-token"
 """The cookie in which a browser that has signed in sends the token."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPEN_PATHS = frozenset({"/sign-in", "/sign-in.js", "/api/v1/health"})
+_OPEN_PATHS = frozenset({"/sign-in", "/static/sign-in.js", "/static/server.css", "/api/v1/health"})
 """Paths that need no token."""
 
 _HEADERS = {
@@ -107,7 +107,7 @@ class SafetyMiddleware:
 
 
 def token_matches(given: str, token: str) -> bool:
-    """Return whether a token is the right one, in a time that does not depend on where it fails."""
+    """Return whether a token is the right one, in a time that tells nothing about it."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 

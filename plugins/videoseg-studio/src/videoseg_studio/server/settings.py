@@ -36,7 +36,10 @@ class Settings:
         num_workers: How many jobs run at the same time, each in a process of its own.
         max_kept: How many finished jobs are kept; the oldest are deleted first.
         job_seconds: How long a job may run, in seconds.
+        upload_seconds: How long an upload may take, in seconds.
         idle_seconds: How long an upload may pause before it is given up, in seconds.
+        max_uploads: How many uploads there may be at the same time.
+        max_followers: How many clients may follow the progress of jobs at the same time.
 
     Raises:
         ConfigError: If something is out of range, or a token is missing. All problems are listed.
@@ -54,7 +57,10 @@ class Settings:
     num_workers: int = 1
     max_kept: int = 1_000
     job_seconds: float = 3_600
+    upload_seconds: float = 1_800
     idle_seconds: float = 30
+    max_uploads: int = 8
+    max_followers: int = 64
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", Path(self.folder).resolve())
@@ -66,6 +72,8 @@ class Settings:
                 ("max_queued", self.max_queued, 1),
                 ("num_workers", self.num_workers, 1),
                 ("max_kept", self.max_kept, 1),
+                ("max_uploads", self.max_uploads, 1),
+                ("max_followers", self.max_followers, 1),
             )
             if value < least
         ]
@@ -73,6 +81,7 @@ class Settings:
             f"{name} must be greater than 0, got {value!r}"
             for name, value in (
                 ("job_seconds", self.job_seconds),
+                ("upload_seconds", self.upload_seconds),
                 ("idle_seconds", self.idle_seconds),
             )
             if not value > 0

@@ -1,0 +1,267 @@
+"""Routes of jobs: submit, follow, cancel, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
+
+from videoseg.errors import ConfigError
+from videoseg.text import parse_json
+from videoseg_studio.api.documents import ErrorAnswer, JobDocument, SubmittedJob, describe_job
+from videoseg_studio.api.uploads import read_body, read_form
+from videoseg_studio.jobs import AllowedPipelines, Job, JobQueue, JobRequest, new_id
+from videoseg_studio.server.errors import RequestError
+from videoseg_studio.server.settings import Settings
+
+__all__ = ["make_jobs_router"]
+
+_KEEP_ALIVE_SECONDS = 15.0
+"""How often a silent stream of events says that it is alive, in seconds."""
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "JSON for a video of the project folder, a form to upload one.",
+        "content": {
+            "application/json": {
+                "schema": SubmittedJob.model_json_schema(),
+                "example": {"video": "clips/dog.mp4", "query": "the dog that jumps"},
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["video", "query"],
+                    "properties": {
+                        "video": {"type": "string", "format": "binary"},
+                        "query": {"type": "string"},
+                        "pipeline": {"type": "string"},
+                        "options": {
+                            "type": "string",
+                            "description": "JSON, as in the other form.",
+                        },
+                        "seed": {"type": "integer"},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+class _Places:
+    """A limited number of places, taken without waiting."""
+
+    def __init__(self, count: int, what: str) -> None:
+        self._free = threading.BoundedSemaphore(count)
+        self._what = what
+
+    def take(self) -> None:
+        """Take a place.
+
+        Raises:
+            RequestError: With status 429, if there is none.
+        """
+        if not self._free.acquire(blocking=False):
+            raise RequestError(
+                429,
+                f"there are too many {self._what} at the moment; try again in 5 seconds",
+                headers={"Retry-After": "5"},
+            )
+
+    def free(self) -> None:
+        """Give a place back."""
+        self._free.release()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take a place for the time of the block."""
+        self.take()
+        try:
+            yield
+        finally:
+            self.free()
+
+
+class _HeldStream(StreamingResponse):
+    """A stream that gives its place back when it ends, however it does."""
+
+    def __init__(self, content: AsyncIterator[str], places: _Places) -> None:
+        super().__init__(
+            content,
+            media_type="text/event-stream",
+            # Proxies would otherwise keep events back until there are many.
+            headers={"X-Accel-Buffering": "no"},
+        )
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._places.free()
+
+
+def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipelines) -> APIRouter:
+    """Return the routes below ``/jobs``."""
+    errors: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer}}
+    router = APIRouter(prefix="/jobs", tags=["jobs"], responses=errors)
+    uploads = _Places(settings.max_uploads, "uploads")
+    followers = _Places(settings.max_followers, "followers of jobs")
+
+    def document(job: Job) -> dict[str, Any]:
+        return describe_job(
+            job, default_pipeline=pipelines.names[0], jobs_before=jobs.place_of(job.id)
+        )
+
+    @router.post(
+        "",
+        status_code=202,
+        response_model=JobDocument,
+        openapi_extra=_BODY,
+        responses={
+            408: {"model": ErrorAnswer, "description": "The upload is too slow."},
+            413: {"model": ErrorAnswer, "description": "The upload is too large."},
+            422: {"model": ErrorAnswer, "description": "Something in the request is not allowed."},
+            429: {"model": ErrorAnswer, "description": "The queue is full; see Retry-After."},
+        },
+    )
+    async def submit(request: Request, response: Response) -> dict[str, Any]:
+        """Ask a question about a video: one of the project folder (JSON), or an upload (form)."""
+        jobs.check_free()
+        job_id = new_id()
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            with uploads.taken():
+                job = await _submit_form(request, settings, jobs, job_id)
+        elif kind == "application/json":
+            asked = _parse(await read_body(request, settings))
+            job = await run_in_threadpool(jobs.submit, job_id, _request_of(asked))
+        else:
+            raise RequestError(415, "send JSON (curl --json) or a form with the video (curl -F)")
+        response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+        return document(job)
+
+    @router.get("", response_model=list[JobDocument])
+    def list_jobs(limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> list[dict[str, Any]]:
+        """List jobs, newest first."""
+        return [document(job) for job in jobs.all()[:limit]]
+
+    @router.get("/{job_id}", response_model=JobDocument)
+    def show(job_id: str) -> dict[str, Any]:
+        """Show one job."""
+        return document(jobs.get(job_id))
+
+    @router.post("/{job_id}/cancel", response_model=JobDocument)
+    def cancel(job_id: str) -> dict[str, Any]:
+        """Cancel a job; one that runs ends within seconds, one that has ended stays as it is."""
+        return document(jobs.cancel(job_id))
+
+    @router.delete("/{job_id}", status_code=204)
+    def delete(job_id: str) -> None:
+        """Cancel a job, and delete its upload, result and exports."""
+        jobs.delete(job_id)
+
+    @router.get(
+        "/{job_id}/events",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    )
+    async def follow(job_id: str) -> StreamingResponse:
+        """Follow a job: server-sent events, each with the whole job, until it has ended."""
+        jobs.get(job_id)
+        followers.take()
+        return _HeldStream(_events(jobs, job_id, document), followers)
+
+    return router
+
+
+async def _events(
+    jobs: JobQueue, job_id: str, document: Callable[[Job], dict[str, Any]]
+) -> AsyncIterator[str]:
+    """Yield a job as an event whenever it has changed.
+
+    Each event is the whole state, so that a slow client misses steps between, but nothing of
+    what matters, and nothing piles up for it.
+    """
+    loop = asyncio.get_running_loop()
+    changed = asyncio.Event()
+
+    def note() -> None:
+        # The loop is closed if the server ends at this moment.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(changed.set)
+
+    end = jobs.listen(job_id, note)
+    try:
+        while True:
+            changed.clear()
+            try:
+                job = jobs.get(job_id)
+            except RequestError:
+                yield "event: deleted\ndata: {}\n\n"
+                return
+            yield f"event: job\ndata: {json.dumps(document(job))}\n\n"
+            if job.is_finished:
+                return
+            try:
+                await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
+            except (TimeoutError, asyncio.TimeoutError):
+                yield ": still here\n\n"
+    finally:
+        end()
+
+
+async def _submit_form(request: Request, settings: Settings, jobs: JobQueue, job_id: str) -> Job:
+    """Read a form with a video and submit the job; nothing is left of one that is refused."""
+    try:
+        form = await read_form(request, settings, jobs.journal.upload_folder(job_id))
+        fields = dict(form.fields)
+        if "options" in fields:
+            fields["options"] = _json(fields["options"])
+        if form.file is not None:
+            fields["video"] = form.file.name
+        asked = _request_of(_checked(fields), uploaded=form.file is not None)
+        return await run_in_threadpool(jobs.submit, job_id, asked)
+    except BaseException:
+        # Also where the client has gone, which cancels this.
+        jobs.journal.delete(job_id)
+        raise
+
+
+def _parse(body: bytes) -> SubmittedJob:
+    return _checked(_json(body))
+
+
+def _json(text: str | bytes) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise RequestError(400, f"this is not JSON: {error}") from error
+
+
+def _checked(data: Any) -> SubmittedJob:
+    try:
+        return SubmittedJob.model_validate(data)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc'])) or 'the body'}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigError(problems) from error
+
+
+def _request_of(asked: SubmittedJob, *, uploaded: bool = False) -> JobRequest:
+    return JobRequest(
+        asked.query, asked.video, uploaded, asked.pipeline, asked.options, asked.seed
+    )

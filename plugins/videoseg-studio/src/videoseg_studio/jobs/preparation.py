@@ -1,0 +1,72 @@
+"""From a request to the work of a worker: paths are resolved, everything is checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from videoseg.errors import ConfigError
+from videoseg.pipeline import check_query
+from videoseg.text import shorten
+from videoseg_studio.jobs.journal import Journal
+from videoseg_studio.jobs.pipelines import AllowedPipelines
+from videoseg_studio.jobs.types import Job
+from videoseg_studio.jobs.worker import Work
+from videoseg_studio.server.paths import resolve_in_folder
+
+__all__ = ["WorkPreparation", "find_video"]
+
+
+class WorkPreparation:
+    """Checks requests; called when a job is submitted, and again before it runs.
+
+    Args:
+        folder: The project folder.
+        pipelines: The pipelines on offer.
+    """
+
+    def __init__(self, folder: Path, pipelines: AllowedPipelines) -> None:
+        self._folder = folder
+        self._pipelines = pipelines
+
+    def __call__(self, job: Job, journal: Journal) -> Work:
+        """Return the work of a job.
+
+        Raises:
+            VideosegError: If the query, the video, the pipeline or an option is not allowed.
+        """
+        request = job.request
+        return Work(
+            config=self._pipelines.configure(request.pipeline, request.options),
+            video=find_video(job, journal, self._folder),
+            video_name=request.video,
+            query=check_query(request.query),
+            seed=request.seed,
+            result=journal.result_folder(job.id),
+            scratch=journal.scratch_folder(job.id),
+        )
+
+
+def find_video(job: Job, journal: Journal, folder: Path) -> Path:
+    """Return the video of a job: the uploaded file, or what it names in the project folder.
+
+    Raises:
+        ConfigError: If it is not there, or leads outside the folder, also by a symbolic link
+            among the pictures of a folder.
+    """
+    if job.request.uploaded:
+        place = journal.upload_folder(job.id)
+        files = list(place.iterdir()) if place.is_dir() else []
+        if len(files) != 1:
+            raise ConfigError("the uploaded video is not there any more; submit the job again")
+        return files[0]
+    found = resolve_in_folder(folder, job.request.video)
+    if found.is_dir():
+        root = folder.resolve()
+        for entry in os.scandir(found):
+            if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(root):
+                raise ConfigError(
+                    f"{shorten(job.request.video)} holds a link that leads outside the project "
+                    "folder; remove it"
+                )
+    return found
