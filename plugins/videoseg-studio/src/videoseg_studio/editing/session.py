@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, OutputError, VideosegError
+from videoseg.masks import object_color
 from videoseg.files import FileLock, make_folder, write_file
 from videoseg.text import format_count, parse_json, show_path
 from videoseg.types import Box, Episode, Point, Prompt, Rle, VideoSource, to_dict
@@ -104,6 +105,7 @@ class EditSession:
                 {
                     "id": one.object_id,
                     "label": one.label,
+                    "color": list(object_color(one.object_id)),
                     "corrections": [
                         {
                             "frame": correction.frame,

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.masks import object_color
 from videoseg.text import printable, shorten_text
 from videoseg.types import Rle, Trace, TraceTurn, from_dict
 from videoseg_studio.editing import EditSession
@@ -40,7 +39,7 @@ def describe_timeline(session: EditSession, bins: int) -> dict[str, Any]:
 
     Returns:
         ``objects``: by object a text with a digit for each part: 0 if nothing is known there, 1 if
-        the object is not visible, 2 if it is; and its color.
+        the object is not visible, 2 if it is.
     """
     total = len(session.video)
     bins = min(bins, total)
@@ -48,10 +47,7 @@ def describe_timeline(session: EditSession, bins: int) -> dict[str, Any]:
     objects = {}
     for object_id in session.state.objects:
         most = np.maximum.reduceat(session.presence(object_id), edges)
-        objects[object_id] = {
-            "presence": "".join(map(str, most.tolist())),
-            "color": list(object_color(object_id)),
-        }
+        objects[object_id] = "".join(map(str, most.tolist()))
     return {"bins": bins, "objects": objects}
 
 
