@@ -1,7 +1,7 @@
 from .journal import Journal as Journal
 from .mask_store import MaskStore as MaskStore
-from .session import Cancelled as Cancelled
 from .result import make_result as make_result
+from .session import CancelledError as CancelledError
 from .session import EditSession as EditSession
 from .stages import EditStages as EditStages
 from .state import Correction as Correction

@@ -38,7 +38,9 @@ def check_places(
                 f"the point ({point.x:g}, {point.y:g}) is outside the {width}x{height} frame"
             )
     if box is not None and box.clipped(size) is None:
-        raise ConfigError(f"the box is outside the {width}x{height} frame; drag it over the object")
+        raise ConfigError(
+            f"the box is outside the {width}x{height} frame; drag it over the object"
+        )
 
 
 def mask_of_clicks(
@@ -121,7 +123,7 @@ def _anchor(mask: BoolArray, wrong: Sequence[Point]) -> list[Point]:
     near = 2 * _SPOT * float(np.hypot(*mask.shape))
     return [
         point
-        for point in inner_points(mask, 3)
+        for point in inner_points(mask, count=3)
         if all(np.hypot(point.x - one.x, point.y - one.y) > near for one in wrong)
     ][:1]
 

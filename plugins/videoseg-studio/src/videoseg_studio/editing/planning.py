@@ -85,11 +85,7 @@ def plan_passes(
         (one, correction)
         for one, correction in state.corrections()
         if (not objects or one.object_id in objects)
-        and (
-            correction.frame == frame
-            if frame is not None
-            else history.is_pending(correction)
-        )
+        and (correction.frame == frame if frame is not None else history.is_pending(correction))
     ]
     if not wanted:
         raise ConfigError(
@@ -175,7 +171,7 @@ def _user_passes(
         and (mask := shown(object_id, at)) is not None
         and mask.area
     ]
-    each = limit or len(prompts) + len(others)
+    each = limit or max(1, len(prompts) + len(others))
     for begin in range(0, len(prompts), each):
         some = prompts[begin : begin + each]
         ids = {prompt.object_id for prompt in some}

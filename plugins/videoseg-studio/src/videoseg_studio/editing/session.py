@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, OutputError, VideosegError
-from videoseg.masks import object_color
 from videoseg.files import FileLock, make_folder, write_file
-from videoseg.text import format_count, parse_json, show_path
+from videoseg.masks import object_color
+from videoseg.text import parse_json, show_path
 from videoseg.types import Box, Episode, Point, Prompt, Rle, VideoSource, to_dict
 from videoseg_studio.editing.clicks import mask_of_clicks
 from videoseg_studio.editing.journal import Journal
@@ -24,7 +24,7 @@ from videoseg_studio.editing.planning import Pass, plan_passes
 from videoseg_studio.editing.stages import EditStages
 from videoseg_studio.editing.state import Correction, EditState, History, clean_label
 
-__all__ = ["Cancelled", "EditSession"]
+__all__ = ["CancelledError", "EditSession"]
 
 Way = Literal["forward", "backward", "both"]
 
@@ -37,7 +37,7 @@ _DIRECTIONS: dict[str, tuple[Literal["forward", "backward"], ...]] = {
 _VERSION = 1
 
 
-class Cancelled(VideosegError):
+class CancelledError(VideosegError):
     """The user ended the work; what had been done is kept."""
 
 
@@ -93,7 +93,7 @@ class EditSession:
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The last answer as the journal has it: query, pipeline, trace; empty if there is none."""
+        """The last answer in the journal: query, pipeline, trace; empty if there is none."""
         with self._lock:
             return self._answers.get(self._history.state.answer, {})
 
@@ -314,7 +314,7 @@ class EditSession:
             How many objects were found.
 
         Raises:
-            Cancelled: If it was cancelled.
+            CancelledError: If it was cancelled.
             VideosegError: As for calling a pipeline.
         """
         with stages.lock:
@@ -330,7 +330,11 @@ class EditSession:
             if mask.area:
                 entry = objects.setdefault(
                     prompt.object_id,
-                    {"object": prompt.object_id, "label": clean_label(prompt.label), "prompts": []},
+                    {
+                        "object": prompt.object_id,
+                        "label": clean_label(prompt.label),
+                        "prompts": [],
+                    },
                 )
                 box = None if prompt.box is None else prompt.box.clipped(self.video.size)
                 correction = Correction(prompt.frame, mask, box=box, origin="answer")
@@ -371,7 +375,7 @@ class EditSession:
             How many frames were computed.
 
         Raises:
-            Cancelled: If it was cancelled; the masks made until then are kept.
+            CancelledError: If it was cancelled; the masks made until then are kept.
             ConfigError: If there is nothing to propagate.
             VideosegError: If the propagator fails; the masks made until then are kept.
         """
@@ -401,7 +405,7 @@ class EditSession:
                         tell(done, total)
                     _check_cancelled(cancel)
             status = "done"
-        except Cancelled:
+        except CancelledError:
             status = "cancelled"
             raise
         finally:
@@ -457,8 +461,9 @@ class EditSession:
 
     def _is_corrected(self, object_id: int, frame: int) -> bool:
         one = self._history.state.objects.get(object_id)
-        correction = one and one.corrections.get(frame)
-        return correction is not None and correction.origin == "user"
+        if one is None or frame not in one.corrections:
+            return False
+        return one.corrections[frame].origin == "user"
 
     def _mask_of_prompt(self, stages: EditStages, prompt: Prompt) -> Rle:
         if prompt.mask is not None:
@@ -484,8 +489,8 @@ class EditSession:
     def _check_frame(self, frame: int) -> None:
         if not 0 <= frame < len(self.video):
             raise ConfigError(
-                f"there is no frame {frame}; the video has {format_count(len(self.video), 'frame')}"
-                f", from 0 to {len(self.video) - 1}"
+                f"there is no frame {frame}; the video has {len(self.video)}, from 0 to "
+                f"{len(self.video) - 1}"
             )
 
     def _do(self, action: dict[str, Any]) -> int:
@@ -531,8 +536,8 @@ class EditSession:
                 self._apply(action)
             except (VideosegError, KeyError, TypeError, ValueError) as error:
                 raise OutputError(
-                    f"line {action['seq']} of {show_path(self._journal.path)} is damaged: {error}; "
-                    "move the lines from this one on to another file to open what is before them"
+                    f"line {action['seq']} of {show_path(self._journal.path)} is damaged: "
+                    f"{error}; move the lines from this one on to another file to open what is before them"
                 ) from error
         self._journal.actions.clear()
 
@@ -565,7 +570,7 @@ class EditSession:
 
 def _check_cancelled(cancel: threading.Event | None) -> None:
     if cancel is not None and cancel.is_set():
-        raise Cancelled("cancelled; what had been done is kept")
+        raise CancelledError("cancelled; what had been done is kept")
 
 
 def _describe_answer(stages: EditStages, episode: Episode) -> dict[str, Any]:

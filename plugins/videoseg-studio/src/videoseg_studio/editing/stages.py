@@ -1,4 +1,4 @@
-"""The segmenter and the propagator of a pipeline, used by themselves and by one thread at a time."""
+"""The segmenter and the propagator of a pipeline, used by one thread at a time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EditStages:
                 return Rle.encode(answer.mask)
             propagator = self._propagator()
             takes = propagator.capabilities
-            if not (takes.boxes and prompt.box or takes.points and prompt.points):
+            if not ((takes.boxes and prompt.box) or (takes.points and prompt.points)):
                 kinds = "boxes" if takes.boxes else "points" if takes.points else "masks"
                 raise IncompatibleStagesError(
                     f"this pipeline has no segmenter, and its propagator takes {kinds} only; "
@@ -131,7 +131,5 @@ class EditStages:
                 registry = vs.default_registry()
                 takes = registry.find(stage, given.name).component.taken_stages
                 others = {kind: self._build(kind) for kind in takes}
-                self._built[stage] = registry.build(
-                    stage, given.name, given.options, given=others
-                )
+                self._built[stage] = registry.build(stage, given.name, given.options, given=others)
             return self._built[stage]

@@ -221,6 +221,8 @@ function showWork(work, label = "") {
   attempt(async () => {
     takeProject(await get(`/projects/${page.project.id}`));
     await refresh();
+    const [keyframe] = keyframes();
+    if (work.kind === "ask" && page.frame === page.askedAt && keyframe !== undefined) seek(keyframe);
   });
 }
 
@@ -510,6 +512,7 @@ async function ask() {
   await attempt(async () => {
     const query = $("query").value;
     const comparing = $("compare").checked;
+    page.askedAt = page.frame;
     const project = await post(`/projects/${page.project.id}/ask`, { query, pipeline: $("pipeline").value });
     workShown = "running";
     showWork(project.work);

@@ -59,7 +59,7 @@ class FramePictures:
 
 
 def encode_jpeg(frame: Frame, max_width: int = 0) -> bytes:
-    """Return an RGB picture, shape (H, W, 3), as JPEG, at most ``max_width`` wide if that is > 0."""
+    """Return an RGB picture, shape (H, W, 3), as JPEG, at most ``max_width`` wide if not 0."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -90,7 +90,7 @@ def read_poster(path: Path) -> bytes | None:
             frame = next(container.decode(video=0))
             if getattr(frame, "rotation", 0):
                 return None
-            return encode_jpeg(frame.to_ndarray(format="rgb24"), 1280)
+            return encode_jpeg(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), 1280)
     # What is wrong with the file is told when it has been opened.
     except (OSError, ValueError, IndexError, StopIteration, av.FFmpegError):
         return None

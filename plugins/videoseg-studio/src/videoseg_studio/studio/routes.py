@@ -66,6 +66,14 @@ def mount_studio(app: FastAPI, *, video: Path | None = None) -> None:
 
 # -- what requests hold ------------------------------------------------------------------------
 
+
+def _find_project(request: Request, key: str) -> OpenProject:
+    workspace: Workspace = request.app.state.studio
+    return workspace.project(key)
+
+
+Found = Annotated[OpenProject, Depends(_find_project)]
+
 Place = Annotated[tuple[float, float], Field(description="x and y in pixels of the video")]
 
 
@@ -167,46 +175,44 @@ def _add_videos(router: APIRouter, workspace: Workspace) -> None:
 
 
 def _add_pictures(router: APIRouter, workspace: Workspace) -> None:
-    found = Annotated[OpenProject, Depends(workspace.project)]
-
     @router.get("/projects/{key}")
-    def describe(project: found) -> dict[str, Any]:
+    def describe(project: Found) -> dict[str, Any]:
         """Return what is known of a project."""
         return project.describe()
 
     @router.get("/projects/{key}/poster.jpg")
-    def poster(project: found) -> Response:
+    def poster(project: Found) -> Response:
         """Return the first picture of a video that is being opened."""
         if project.poster is None:
             return Response(status_code=204)
         return Response(project.poster, media_type="image/jpeg")
 
     @router.get("/projects/{key}/frames/{frame}.jpg")
-    def picture(project: found, frame: int, width: int = Query(0, ge=0, le=8_192)) -> Response:
+    def picture(project: Found, frame: int, width: int = Query(0, ge=0, le=8_192)) -> Response:
         """Return one frame."""
         data = project.pictures.jpeg(frame, width)
         return Response(data, media_type="image/jpeg", headers=_KEEP)
 
     @router.get("/projects/{key}/masks")
     def masks(
-        project: found, start: int = Query(ge=0), count: int = Query(32, ge=1, le=64)
+        project: Found, start: int = Query(ge=0), count: int = Query(32, ge=1, le=64)
     ) -> dict[str, Any]:
         """Return the masks of some frames, as runs."""
         return describe_masks(project.session, start, count) | {"revision": project.revision}
 
     @router.get("/projects/{key}/timeline")
-    def timeline(project: found, bins: int = Query(1_200, ge=1, le=4_000)) -> dict[str, Any]:
+    def timeline(project: Found, bins: int = Query(1_200, ge=1, le=4_000)) -> dict[str, Any]:
         """Return where in the video each object is."""
         return describe_timeline(project.session, bins) | {"revision": project.revision}
 
     @router.get("/projects/{key}/answer")
-    def answer(project: found) -> dict[str, Any]:
+    def answer(project: Found) -> dict[str, Any]:
         """Return the last answer, turn by turn."""
         return describe_answer(project.session)
 
     @router.get("/projects/{key}/agreement/{other}")
     def agreement(
-        project: found, other: str, bins: int = Query(600, ge=1, le=2_000)
+        project: Found, other: str, bins: int = Query(600, ge=1, le=2_000)
     ) -> dict[str, Any]:
         """Return how much the masks of two projects of one video share, along the video."""
         return describe_agreement(project.session, workspace.project(other).session, bins)
@@ -216,10 +222,8 @@ def _add_pictures(router: APIRouter, workspace: Workspace) -> None:
 
 
 def _add_actions(router: APIRouter, workspace: Workspace) -> None:
-    found = Annotated[OpenProject, Depends(workspace.project)]
-
     @router.post("/projects/{key}/correct")
-    def correct(project: found, body: CorrectBody) -> dict[str, Any]:
+    def correct(project: Found, body: CorrectBody) -> dict[str, Any]:
         """Take clicks and a box, and return the mask of the frame."""
         session = project.session
         box = None if body.box is None else _box(body.box)
@@ -236,7 +240,7 @@ def _add_actions(router: APIRouter, workspace: Workspace) -> None:
         return project.describe() | {"masks": describe_masks(session, body.frame, 1)}
 
     @router.post("/projects/{key}/do")
-    def act(project: found, body: ActionBody) -> dict[str, Any]:
+    def act(project: Found, body: ActionBody) -> dict[str, Any]:
         """Do something that takes no time."""
         session = project.session
         told = ""
@@ -269,10 +273,8 @@ def _box(corners: tuple[float, float, float, float]) -> Box:
 
 
 def _add_work(router: APIRouter, workspace: Workspace) -> None:
-    found = Annotated[OpenProject, Depends(workspace.project)]
-
     @router.post("/projects/{key}/ask")
-    def ask(project: found, body: AskBody) -> dict[str, Any]:
+    def ask(project: Found, body: AskBody) -> dict[str, Any]:
         """Begin to answer a question."""
         query = check_query(body.query)
         session, stages = project.session, workspace.stages(body.pipeline)
@@ -295,7 +297,7 @@ def _add_work(router: APIRouter, workspace: Workspace) -> None:
         return project.describe()
 
     @router.post("/projects/{key}/propagate")
-    def propagate(project: found, body: PropagateBody) -> dict[str, Any]:
+    def propagate(project: Found, body: PropagateBody) -> dict[str, Any]:
         """Begin to propagate what changed."""
         session, stages = project.session, workspace.stages(body.pipeline)
 
@@ -315,7 +317,7 @@ def _add_work(router: APIRouter, workspace: Workspace) -> None:
         return project.describe()
 
     @router.post("/projects/{key}/export")
-    def export(project: found, body: ExportBody) -> dict[str, Any]:
+    def export(project: Found, body: ExportBody) -> dict[str, Any]:
         """Begin to write an export."""
         session = project.session
         if body.format not in FORMATS:
@@ -331,7 +333,7 @@ def _add_work(router: APIRouter, workspace: Workspace) -> None:
         return project.describe()
 
     @router.get("/projects/{key}/exports/{name}")
-    def download(project: found, name: str) -> FileResponse:
+    def download(project: Found, name: str) -> FileResponse:
         """Send an export."""
         folder = project.session.folder / "exports"
         known = {path.name: path for path in folder.glob("*.zip")}
@@ -340,13 +342,13 @@ def _add_work(router: APIRouter, workspace: Workspace) -> None:
         return FileResponse(known[name], media_type="application/zip", filename=name)
 
     @router.post("/projects/{key}/cancel")
-    def cancel(project: found) -> dict[str, Any]:
+    def cancel(project: Found) -> dict[str, Any]:
         """End what is running."""
         project.worker.cancel()
         return project.describe()
 
     @router.get("/projects/{key}/events")
-    async def events(project: found, request: Request) -> StreamingResponse:
+    async def events(project: Found, request: Request) -> StreamingResponse:
         """Tell of progress and changes as they come (server-sent events)."""
         return StreamingResponse(
             _tell_events(project, request),

@@ -11,7 +11,7 @@ from typing import Any
 
 from videoseg.errors import VideosegError
 from videoseg.plugins import Grounded, StageFinished, StageStarted
-from videoseg_studio.editing import Cancelled
+from videoseg_studio.editing import CancelledError
 from videoseg_studio.server.errors import RequestError
 
 __all__ = ["StageTeller", "Work", "Worker"]
@@ -156,7 +156,7 @@ class Worker:
         try:
             work.message = run(work)
             status = "done"
-        except Cancelled as error:
+        except CancelledError as error:
             work.message, status = str(error), "cancelled"
         except VideosegError as error:
             work.message = str(error)

@@ -166,7 +166,9 @@ class Workspace:
 
     def __init__(self, settings: Settings, *, video: Path | None = None) -> None:
         self.settings = settings
-        self.video = "" if video is None else video.resolve().relative_to(settings.folder).as_posix()
+        self.video = (
+            "" if video is None else video.resolve().relative_to(settings.folder).as_posix()
+        )
         self._lock = threading.RLock()
         self._open: OrderedDict[str, OpenProject] = OrderedDict()
         self._stages: OrderedDict[str, EditStages] = OrderedDict()
