@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from videoseg.errors import ConfigError
-from videoseg.masks import bounding_box, inner_points
+from videoseg.masks import bounding_box, inner_points, remove_specks
 from videoseg.types import BoolArray, Box, Point, Prompt, Rle, Size
 
 __all__ = ["check_places", "mask_of_clicks"]
@@ -25,6 +25,8 @@ _LARGEST_ADDITION = 2.0
 _SMALL_ADDITION = 0.02
 # Radius in frame diagonals of the spot that is changed where the segmenter finds no part.
 _SPOT = 0.025
+# Of the largest part of a mask; as the propagator flow does.
+_SPECK = 0.03
 
 
 def check_places(
@@ -92,6 +94,8 @@ def mask_of_clicks(
     wrong = [point for point in negative_points if _at(mask, point)]
     if wrong:
         mask = mask & ~_part(ask(wrong, points or _anchor(mask, wrong)), mask, wrong)
+        # Edges of what was taken away stay behind as specks.
+        mask = remove_specks(mask, _SPECK)
     # Whatever the segmenter made of it, what was clicked is as it was clicked.
     for on, places in ((True, points), (False, negative_points)):
         for point in places:

@@ -537,7 +537,8 @@ class EditSession:
             except (VideosegError, KeyError, TypeError, ValueError) as error:
                 raise OutputError(
                     f"line {action['seq']} of {show_path(self._journal.path)} is damaged: "
-                    f"{error}; move the lines from this one on to another file to open what is before them"
+                    f"{error}; move the lines from this one on to another file to open what "
+                    "is before them"
                 ) from error
         self._journal.actions.clear()
 

@@ -47,8 +47,8 @@ function calm() {
 }
 
 /** Run what a person started; what goes wrong is shown. */
-async function attempt(act) {
-  calm();
+async function attempt(act, { calms = true } = {}) {
+  if (calms) calm();
   try {
     return await act();
   } catch (error) {
@@ -218,12 +218,13 @@ function showWork(work, label = "") {
   if (work.status === "failed") complain(new Error(work.message));
   else tell(capitalize(label + describeWork(work)));
   if (work.kind === "export" && work.result.file) offerDownload(work.result);
-  attempt(async () => {
+  const ended = async () => {
     takeProject(await get(`/projects/${page.project.id}`));
     await refresh();
     const [keyframe] = keyframes();
     if (work.kind === "ask" && page.frame === page.askedAt && keyframe !== undefined) seek(keyframe);
-  });
+  };
+  attempt(ended, { calms: false });
 }
 
 function takeProject(project) {
