@@ -11,6 +11,7 @@ CORE_COMMANDS = {
     "score": ("videoseg.cli.score:score", "Score predictions of any other system."),
     "compare": ("videoseg.cli.compare:compare", "Compare evaluations of the same samples."),
     "export": ("videoseg.cli.export:export_results", "Write saved masks in other formats."),
+    "schema": ("videoseg.cli.schema:schema", "Print the JSON schema of result.json."),
     "plugins": ("videoseg.cli.plugins:plugins", "List what is installed and what is missing."),
     "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
     "download": ("videoseg.cli.download:download", "Download the weights of a pipeline."),

@@ -39,6 +39,7 @@ __all__ = [
     "checked_options",
     "convert_option",
     "list_options",
+    "read_meanings",
 ]
 
 PositiveInt: TypeAlias = Annotated[int, Ge(1)]
@@ -117,7 +118,7 @@ def list_options(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) ->
     """
     options: dict[str, Option] = {}
     hints = _hints(factory)
-    meanings = _meanings(factory)
+    meanings = read_meanings(factory)
     for name, parameter in _parameters(factory).items():
         if name in given:
             continue
@@ -140,7 +141,7 @@ def _is_in_yaml(hint: Any) -> bool:
     return _schema(hint) is not None
 
 
-def _meanings(factory: Callable[..., Any]) -> dict[str, str]:
+def read_meanings(factory: Callable[..., Any]) -> dict[str, str]:
     """Return the text of each argument in the section ``Args:`` of a docstring."""
     _, _, section = (inspect.getdoc(factory) or "").partition("\nArgs:\n")
     meanings: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from videoseg.results.exports import EXPORT_FORMATS, ExportFormat, check_format, export
 from videoseg.results.folder import PARTS, load_result, save_result
 from videoseg.results.overlay import draw_masks, draw_prompts, object_name
+from videoseg.results.schema import result_schema
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.supervision import prompts_from_supervision, to_supervision
 
@@ -18,6 +19,7 @@ __all__ = [
     "load_result",
     "object_name",
     "prompts_from_supervision",
+    "result_schema",
     "save_result",
     "to_supervision",
 ]

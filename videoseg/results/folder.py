@@ -20,6 +20,7 @@ from videoseg.text import format_list, parse_json, shorten, shorten_text, show_p
 from videoseg.types import Frame, VideoSource, from_dict, to_dict
 
 __all__ = [
+    "FORMAT",
     "PARTS",
     "SCHEMA_VERSION",
     "check_tracks",
@@ -35,7 +36,9 @@ SCHEMA_VERSION = 1
 PARTS: tuple[str, ...] = ("masks", "overlay", "report")
 """The optional parts of a result folder, beside ``result.json``."""
 
-_FORMAT = "videoseg-result"
+FORMAT = "videoseg-result"
+"""What ``result.json`` says it is."""
+
 _RESULT, _MASKS, _OVERLAY, _REPORT = "result.json", "masks", "overlay.mp4", "report.html"
 
 
@@ -198,7 +201,7 @@ def _document(segmentation: Segmentation) -> str:
         content: dict[str, Any] = to_dict(segmentation)
     except ConfigError as error:
         raise OutputError(f"the result cannot be written: {_summarize_problems(error)}") from error
-    head = {"format": _FORMAT, "schema_version": SCHEMA_VERSION}
+    head = {"format": FORMAT, "schema_version": SCHEMA_VERSION}
     return well_formed(json.dumps(head | content, ensure_ascii=False, indent=1)) + "\n"
 
 
@@ -210,9 +213,9 @@ def _parse_document(text: str, path: Path) -> dict[str, Any]:
             f"{show_path(path)} is not valid JSON ({error}); restore it from a copy or run the "
             "query again"
         ) from error
-    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise OutputError(
-            f"{show_path(path)} was not written by videoseg (no format {_FORMAT!r}); give a "
+            f"{show_path(path)} was not written by videoseg (no format {FORMAT!r}); give a "
             "folder that result.save() or `videoseg run` has written"
         )
     version = data.get("schema_version")

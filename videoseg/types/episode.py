@@ -435,7 +435,11 @@ def _describe_shown(selection: FrameSelection) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The reasoning of an episode, turn by turn. ``print(trace)`` is meant to be read."""
+    """The reasoning of an episode, turn by turn. ``print(trace)`` is meant to be read.
+
+    Args:
+        turns: What each turn saw, thought and did, in their order.
+    """
 
     turns: tuple[TraceTurn, ...] = ()
 

@@ -109,6 +109,10 @@ class Box:
 class Window:
     """A half-open range of frame indices, [start, stop).
 
+    Args:
+        start: The first frame.
+        stop: The frame after the last one.
+
     Raises:
         ConfigError: If a bound is not a whole number, start is negative or the window holds no
             frame.

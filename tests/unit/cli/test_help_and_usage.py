@@ -18,6 +18,7 @@ COMMANDS = [
     ["demo"],
     ["batch"],
     ["export"],
+    ["schema"],
     ["plugins"],
     ["plugins", "show"],
     ["pipelines"],

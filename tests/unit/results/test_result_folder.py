@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from result_schemas import schema_problems
 
 from videoseg.errors import ConfigError, OutputError, VideoError
 from videoseg.results import Segmentation, load_result, save_result
@@ -140,6 +141,7 @@ def test_any_result_comes_back_equal(tmp_path_factory, segmentation):
     folder = tmp_path_factory.mktemp("any") / "out"
     save_result(segmentation, folder, parts=())
     assert load_result(folder) == segmentation
+    assert not schema_problems(folder / "result.json")
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
 
 import click
 
-from videoseg.cli import PATH, VideosegCommand
+from videoseg.cli import PATH, VideosegCommand, print_line
 from videoseg_studio.commands.options import server_options
 
 __all__ = ["studio"]
@@ -22,14 +23,14 @@ __all__ = ["studio"]
     """,
 )
 @click.argument("video", type=PATH, default=".")
-@click.option("--no-browser", is_flag=True, help="Do not open the page, only print its address.")
+@click.option("--open", "opens", is_flag=True, help="Also open the page in the browser.")
 @server_options
 @click.pass_context
 def studio(
     context: click.Context,
     *,
     video: Path,
-    no_browser: bool,
+    opens: bool,
     host: str,
     port: int,
     token: str | None,
@@ -41,7 +42,8 @@ def studio(
     """Ask, look and correct in a browser.
 
     VIDEO is a file, or a folder with videos; the page offers all that are beside the file or in
-    the folder. Corrections are kept in the subfolder .videoseg.
+    the folder. Corrections are kept in the subfolder .videoseg. Without --pipeline, every installed
+    pipeline is offered that needs nothing more on this machine.
     """
     from videoseg_studio.server import Settings, create_app, serve_app
     from videoseg_studio.studio import mount_studio
@@ -63,8 +65,13 @@ def studio(
     )
     app = create_app(settings)
     mount_studio(app, video=None if video.is_dir() else video)
-    del no_browser
-    serve_app(app)
+
+    def on_start(address: str) -> None:
+        print_line(f"open {address} in a browser; Ctrl-C ends the studio")
+        if opens:
+            webbrowser.open(address)
+
+    serve_app(app, on_start=on_start, quiet=True)
 
 
 def _usable_pipelines() -> list[str]:

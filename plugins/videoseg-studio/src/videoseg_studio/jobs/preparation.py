@@ -69,4 +69,6 @@ def find_video(job: Job, journal: Journal, folder: Path) -> Path:
                     f"{shorten(job.request.video)} holds a link that leads outside the project "
                     "folder; remove it"
                 )
+    elif not found.is_file():
+        raise ConfigError(f"{shorten(job.request.video)} is not a file or a folder")
     return found

@@ -33,8 +33,8 @@ _log = logging.getLogger("videoseg_studio")
 class JobQueue:
     """Runs jobs in worker processes, and keeps their states and results on disk.
 
-    It is a context manager: jobs of an earlier server are found at its start, and its processes
-    are ended at its end. All methods may be called from any thread.
+    ``open`` finds the jobs of an earlier server, ``close`` ends the processes; it is a context
+    manager, too. All methods may be called from any thread.
 
     Args:
         settings: Limits and folders.
@@ -61,7 +61,27 @@ class JobQueue:
     # -- starting and ending ---------------------------------------------------------------
 
     def __enter__(self) -> JobQueue:
-        make_folder(self._settings.data_folder)
+        self.open()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Take over the jobs on disk and begin to run; does nothing if it is open.
+
+        Raises:
+            OutputError: If another server uses the folder, or it cannot be written.
+        """
+        if self._is_open:
+            return
+        try:
+            make_folder(self._settings.data_folder)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to {self._settings.folder}: {error.strerror or error}; choose "
+                "another folder, or check its permissions"
+            ) from error
         if not self._lock.acquire():
             raise OutputError(
                 f"another server uses {self._settings.folder}; stop it, or choose another folder"
@@ -75,10 +95,12 @@ class JobQueue:
         ]
         for thread in self._threads:
             thread.start()
-        return self
 
-    def __exit__(self, *_error: object) -> None:
+    def close(self) -> None:
+        """End the processes; jobs that run are interrupted, those that wait are kept on disk."""
         with self._changed:
+            if not self._is_open:
+                return
             self._is_open = False
             for slot in self._running.values():
                 slot.stop()

@@ -68,7 +68,7 @@ async function showStart() {
   );
   $("no-videos").hidden = page.start.videos.length > 0;
   $("videos-title").hidden = !page.start.videos.length;
-  const option = (one) => make("option", { value: one.name, disabled: !one.usable }, one.usable ? one.title : `${one.title} – ${one.why}`);
+  const option = (one) => make("option", { value: one.name, disabled: !one.usable }, one.usable ? one.name : `${one.name} – ${one.why}`);
   for (const id of ["pipeline", "pipeline-b"]) $(id).replaceChildren(...page.start.pipelines.map(option));
   const other = page.start.pipelines.filter((one) => one.usable)[1];
   if (other) $("pipeline-b").value = other.name;

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import deepcopy
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
+from videoseg.errors import ConfigError
+from videoseg.text import shorten
 from videoseg_studio.api import mount_api
 from videoseg_studio.jobs import AllowedPipelines, JobQueue
 from videoseg_studio.jobs.preparation import WorkPreparation
@@ -16,6 +23,10 @@ from videoseg_studio.server.settings import Settings
 from videoseg_studio.server.sign_in import mount_sign_in
 
 __all__ = ["create_app", "serve_app"]
+
+_BACKLOG = 128
+_SHUTDOWN_SECONDS = 3
+"""How long open connections may last when the server is ended, in seconds."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -39,8 +50,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
-        with jobs:
+        jobs.open()
+        try:
             yield
+        finally:
+            await run_in_threadpool(jobs.close)
 
     # FastAPI's own pages load their scripts from a CDN.
     app = FastAPI(
@@ -60,23 +74,81 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def serve_app(app: FastAPI, *, quiet: bool = False) -> None:
+def serve_app(app: FastAPI, *, on_start: Callable[[str], None], quiet: bool = False) -> None:
     """Serve an app until it is interrupted.
 
     Args:
         app: An app of ``create_app``.
-        quiet: Log warnings and errors only.
+        on_start: Called with the address as soon as the server listens there.
+        quiet: Log warnings and errors only, not every request.
+
+    Raises:
+        OutputError: If another server uses the project folder, or it cannot be written.
+        ConfigError: If the address cannot be used.
     """
     import uvicorn
 
     settings: Settings = app.state.settings
-    uvicorn.run(
-        app,
-        host=settings.host.strip("[]"),
-        port=settings.port,
-        log_level="warning" if quiet else "info",
-        server_header=False,
-        # A client in front of a proxy must not choose the address that the server believes.
-        proxy_headers=False,
-        timeout_graceful_shutdown=3,
-    )
+    with _listen(settings) as listener:
+        # Here and not in uvicorn, which would print a traceback.
+        app.state.jobs.open()
+        address = _address(settings, listener)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_config=_log_config(quiet),
+                server_header=False,
+                # A client must not choose the address and the scheme that the server believes.
+                proxy_headers=False,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            )
+        )
+        on_start(address)
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            # The way to end a server; uvicorn has ended it before it passes this on.
+            return
+        finally:
+            app.state.jobs.close()
+
+
+def _log_config(quiet: bool) -> dict[str, Any]:
+    """Return how uvicorn logs: requests, unless it is to be quiet, and problems."""
+    from uvicorn.config import LOGGING_CONFIG
+
+    config = deepcopy(LOGGING_CONFIG)
+    config["loggers"]["uvicorn"]["level"] = "WARNING"
+    config["loggers"]["uvicorn.error"]["level"] = "WARNING"
+    config["loggers"]["uvicorn.access"]["level"] = "WARNING" if quiet else "INFO"
+    return config
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host = settings.host.strip("[]")
+    try:
+        family, _, _, _, place = socket.getaddrinfo(
+            host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if os.name == "posix":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            # From now on clients that connect are kept waiting, not refused.
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on port {settings.port} of {shorten(settings.host)}: "
+            f"{error.strerror or error}; choose another --port or --host"
+        ) from error
+    return listener
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    host = settings.host.strip("[]")
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"

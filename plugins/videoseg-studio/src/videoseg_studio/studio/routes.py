@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 import videoseg as vs
@@ -47,7 +49,7 @@ def mount_studio(app: FastAPI, *, video: Path | None = None) -> None:
         app: The app.
         video: The video that the page shows first; inside the project folder.
     """
-    workspace = Workspace(app.state.settings, video=video)
+    workspace = Workspace(app.state.settings, app.state.pipelines, video=video)
     app.state.studio = workspace
     router = APIRouter(prefix="/studio", include_in_schema=False)
     _add_videos(router, workspace)
@@ -62,6 +64,22 @@ def mount_studio(app: FastAPI, *, video: Path | None = None) -> None:
         return FileResponse(_PAGE / "index.html", media_type="text/html; charset=utf-8")
 
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
+    _close_with(app, workspace)
+
+
+def _close_with(app: FastAPI, workspace: Workspace) -> None:
+    """Close the workspace when the app ends."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with inner(app) as state:
+            try:
+                yield state
+            finally:
+                await run_in_threadpool(workspace.close)
+
+    app.router.lifespan_context = lifespan
 
 
 # -- what requests hold ------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import videoseg as vs
-from videoseg.cli import checked_pipeline
-from videoseg.errors import ConfigError, VideosegError
+from videoseg.errors import VideosegError
 from videoseg.files import make_folder
 from videoseg.pipeline import judge_registered
-from videoseg.text import printable, shorten
+from videoseg.text import printable
 from videoseg_studio.editing import EditSession, EditStages
+from videoseg_studio.jobs import AllowedPipelines
 from videoseg_studio.server.errors import RequestError
 from videoseg_studio.server.paths import resolve_in_folder
 from videoseg_studio.server.settings import Settings
@@ -161,11 +161,14 @@ class Workspace:
 
     Args:
         settings: The settings of the server.
+        pipelines: The pipelines that are offered.
         video: The video that the page shows first, inside the project folder.
     """
 
-    def __init__(self, settings: Settings, *, video: Path | None = None) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: Settings, pipelines: AllowedPipelines, *, video: Path | None = None
+    ) -> None:
+        self.settings, self.pipelines = settings, pipelines
         self.video = (
             "" if video is None else video.resolve().relative_to(settings.folder).as_posix()
         )
@@ -190,24 +193,14 @@ class Workspace:
 
     def list_pipelines(self) -> list[dict[str, Any]]:
         """Return the pipelines: those that are offered, then others with what they lack."""
-        offered = [
-            {"name": name, "title": _title(name), "usable": True, "why": ""}
-            for name in self.settings.pipelines
-        ]
+        offered = [{"name": name, "usable": True, "why": ""} for name in self.pipelines.names]
         registry = vs.default_registry()
         others = []
         for entry in registry.components("pipeline"):
-            if entry.component.name not in self.settings.pipelines:
+            if entry.component.name not in self.pipelines.names:
                 readiness = judge_registered(registry, entry)
                 why = str(readiness) if readiness.state != "usable" else "not offered here"
-                others.append(
-                    {
-                        "name": entry.component.name,
-                        "title": entry.component.name,
-                        "usable": False,
-                        "why": why,
-                    }
-                )
+                others.append({"name": entry.component.name, "usable": False, "why": why})
         return offered + others
 
     def stages(self, name: str) -> EditStages:
@@ -217,15 +210,10 @@ class Workspace:
             ConfigError: If it is not offered.
             VideosegError: If it cannot be used.
         """
-        name = name or self.settings.pipelines[0]
-        if name not in self.settings.pipelines:
-            raise ConfigError(
-                f"pipeline {shorten(name)} is not offered here; choose from "
-                f"{', '.join(map(_title, self.settings.pipelines))}"
-            )
+        name = name or self.pipelines.names[0]
+        pipeline = self.pipelines.pipeline(name)
         with self._lock:
             if name not in self._stages:
-                pipeline = checked_pipeline(name, stages={}, options={}, max_turns=None)
                 self._stages[name] = EditStages(pipeline)
             self._stages.move_to_end(name)
             while len(self._stages) > _MOST_PIPELINES:
@@ -305,10 +293,6 @@ def _in_use(stages: EditStages) -> bool:
         stages.lock.release()
         return False
     return True
-
-
-def _title(name: str) -> str:
-    return Path(name).stem if "/" in name or "\\" in name else name
 
 
 def _find_videos(root: Path) -> Iterator[str]:
