@@ -271,7 +271,7 @@ def test_a_torn_line_costs_only_itself_and_damage_is_told(folder):
         session.rename_object(object_id, "kept")
     assert json.loads(journal.read_bytes().splitlines()[-1])["label"] == "kept"
     journal.write_bytes(whole.replace(b'"seq": 1', b'"seq": 7'))
-    with pytest.raises(vs.errors.OutputError, match="line 1 of .* is damaged"):
+    with pytest.raises(vs.errors.OutputError, match=r"line 1 of .* is damaged"):
         EditSession(folder, make_video(NUM_FRAMES))
 
 

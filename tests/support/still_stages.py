@@ -70,10 +70,13 @@ class _StandStillSession(SessionBase):
             yield index, dict(masks)
 
 
-class FindsOne:
-    """A grounder: one box on frame 4."""
+_ONE_BOX = (Prompt(1, 4, box=Box(10, 10, 20, 20), label="the box"),)
 
-    def __init__(self, prompts=(Prompt(1, 4, box=Box(10, 10, 20, 20), label="the box"),)):
+
+class FindsOne:
+    """A grounder: one box on frame 4, unless it is told otherwise."""
+
+    def __init__(self, prompts=_ONE_BOX):
         self._prompts = tuple(prompts)
 
     def step(self, episode):
