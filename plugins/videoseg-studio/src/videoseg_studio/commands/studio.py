@@ -42,8 +42,8 @@ def studio(
     """Ask, look and correct in a browser.
 
     VIDEO is a file, or a folder with videos; the page offers all that are beside the file or in
-    the folder. Corrections are kept in the subfolder .videoseg. Without --pipeline, every installed
-    pipeline is offered that needs nothing more on this machine.
+    the folder. Corrections are kept in the subfolder .videoseg. Without --pipeline, every
+    installed pipeline is offered that needs nothing more on this machine.
     """
     from videoseg_studio.server import Settings, create_app, serve_app
     from videoseg_studio.studio import mount_studio

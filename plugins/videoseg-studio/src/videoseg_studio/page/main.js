@@ -108,6 +108,7 @@ function closeVideo() {
   page.events?.close();
   page.source?.close();
   closeSecond();
+  workShown = "";
   Object.assign(page, { project: null, source: null, events: null, frame: 0, chosen: 0, hidden: [], answeredBy: "", name: "" });
   $("download").hidden = true;
 }
@@ -200,8 +201,19 @@ function lose(isOver) {
 }
 
 let workShown = "";
+let workEnded = 0;
+
+/** Start work; what the studio then tells of it may come before its answer. */
+async function startWork(action, body) {
+  if (!workShown) workShown = " ";
+  const { work } = await post(`/projects/${page.project.id}/${action}`, body);
+  showWork(work);
+}
+
 function showWork(work, label = "") {
   if (!work) return;
+  if (work.status !== "running") workEnded = Math.max(workEnded, work.number);
+  else if (work.number <= workEnded) return;
   const running = work.status === "running";
   $("progress").hidden = !running;
   $("progress-text").textContent = label + describeWork(work);
@@ -211,7 +223,7 @@ function showWork(work, label = "") {
   } else $("progress-bar").removeAttribute("value");
   for (const id of ["ask-button", "go-back", "go-both", "go-on", "export-button"]) $(id).disabled = running;
   if (!running) showPending();
-  const key = `${label}${work.kind} ${work.status} ${work.message}`;
+  const key = `${label}${work.number} ${work.status}`;
   const before = workShown;
   workShown = key;
   if (running || !before || before === key) return;
@@ -501,9 +513,7 @@ function setMode(mode) {
 
 function propagate(way) {
   return attempt(async () => {
-    const project = await post(`/projects/${page.project.id}/propagate`, { way, pipeline: $("pipeline").value });
-    workShown = "running";
-    showWork(project.work);
+    await startWork("propagate", { way, pipeline: $("pipeline").value });
   });
 }
 
@@ -514,9 +524,7 @@ async function ask() {
     const query = $("query").value;
     const comparing = $("compare").checked;
     page.askedAt = page.frame;
-    const project = await post(`/projects/${page.project.id}/ask`, { query, pipeline: $("pipeline").value });
-    workShown = "running";
-    showWork(project.work);
+    await startWork("ask", { query, pipeline: $("pipeline").value });
     if (comparing) await askSecond(query);
     else closeSecond();
   });
@@ -585,9 +593,7 @@ function showFormat() {
 async function exportMasks() {
   $("download").hidden = true;
   await attempt(async () => {
-    const project = await post(`/projects/${page.project.id}/export`, { format: $("format").value, frames: $("format").value === "coco" });
-    workShown = "running";
-    showWork(project.work);
+    await startWork("export", { format: $("format").value, frames: $("format").value === "coco" });
   });
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -47,6 +48,7 @@ class Work:
     result: dict[str, Any] = field(default_factory=dict)
     cancel: threading.Event = field(default_factory=threading.Event)
     begin: float = field(default_factory=time.monotonic)
+    number: int = field(default_factory=itertools.count(1).__next__)
     end: float | None = None
 
     def tell(self, done: int, total: int) -> None:
@@ -56,6 +58,7 @@ class Work:
     def describe(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
         return {
+            "number": self.number,
             "kind": self.kind,
             "title": self.title,
             "status": self.status,
