@@ -154,6 +154,16 @@ def test_a_direction_is_kept_and_nothing_pending_is_said(session):
     assert shown(session, object_id) == "2" * NUM_FRAMES
 
 
+def test_a_long_video_need_not_be_propagated_to_its_end(session):
+    stages, propagator = make_stages()
+    object_id = mark(session, stages, frame=5)
+    session.propagate(stages, reach=2)
+    assert shown(session, object_id) == "000222220000"
+    assert max(propagator.visited) == 7
+    session.propagate(stages, frame=5, objects=[object_id], reach=3, way="forward")
+    assert shown(session, object_id) == "000222222000"
+
+
 def test_cancelling_and_failing_keep_what_was_made_and_leave_it_pending(session):
     stages, propagator = make_stages()
     object_id = mark(session, stages, frame=0)

@@ -59,6 +59,7 @@ def plan_passes(
     objects: Sequence[int] = (),
     directions: Sequence[Direction] = ("forward", "backward"),
     frame: int | None = None,
+    reach: int | None = None,
     limit: int | None = None,
     forward_only: bool = False,
 ) -> tuple[list[Pass], list[int]]:
@@ -71,6 +72,7 @@ def plan_passes(
         objects: The objects; by default those with a correction that has not been propagated.
         directions: Where to propagate.
         frame: Only from the correction of this frame; by default from all that are pending.
+        reach: How many frames beside a correction are computed at most; None for no limit.
         limit: How many objects the propagator takes in one run; None for any number.
         forward_only: Whether objects of the answer are not there before their first prompt.
 
@@ -103,7 +105,11 @@ def plan_passes(
         if answered and not (direction == "backward" and forward_only):
             passes += _answer_passes(answered, num_frames, direction, limit)
         for at in sorted(by_frame, reverse=direction == "backward"):
-            passes += _user_passes(state, by_frame[at], shown, num_frames, direction, limit)
+            first = 0 if reach is None else max(0, at - reach)
+            stop = num_frames if reach is None else min(num_frames, at + reach + 1)
+            passes += _user_passes(
+                state, by_frame[at], shown, range(first, stop), direction, limit
+            )
     starts = sorted({correction.seq for _, correction in wanted})
     return passes, starts
 
@@ -145,7 +151,7 @@ def _user_passes(
     state: EditState,
     pairs: Sequence[tuple[EditObject, Correction]],
     shown: Callable[[int, int], Rle | None],
-    num_frames: int,
+    within: range,
     direction: Direction,
     limit: int | None,
 ) -> list[Pass]:
@@ -155,7 +161,7 @@ def _user_passes(
     absent: dict[int, range] = {}
     prompts: list[Prompt] = []
     for one, correction in pairs:
-        frames = _stretch(one, at, num_frames, direction)
+        frames = _stretch(one, at, within, direction)
         if not frames:
             continue
         if correction.mask.area:
@@ -182,9 +188,9 @@ def _user_passes(
     return passes
 
 
-def _stretch(one: EditObject, at: int, num_frames: int, direction: Direction) -> range:
+def _stretch(one: EditObject, at: int, within: range, direction: Direction) -> range:
     """Return the frames beside a correction, up to the next one that the user made."""
-    others = [frame for frame in one.frames("user") if frame != at]
+    others = [frame for frame in one.frames("user") if frame != at and frame in within]
     if direction == "forward":
-        return range(at + 1, min([frame for frame in others if frame > at], default=num_frames))
-    return range(max([frame for frame in others if frame < at], default=-1) + 1, at)
+        return range(at + 1, min([frame for frame in others if frame > at], default=within.stop))
+    return range(max([frame for frame in others if frame < at], default=within.start - 1) + 1, at)

@@ -358,6 +358,7 @@ class EditSession:
         objects: Sequence[int] = (),
         way: Way = "both",
         frame: int | None = None,
+        reach: int | None = None,
         cancel: threading.Event | None = None,
         tell: Callable[[int, int], None] | None = None,
     ) -> int:
@@ -368,6 +369,8 @@ class EditSession:
             objects: The objects; by default all with corrections that are not propagated yet.
             way: ``forward``, ``backward`` or ``both``.
             frame: Only from the corrections of this frame.
+            reach: How many frames beside a correction are computed at most; by default all up
+                to the next correction.
             cancel: Ends the work as soon as it is set.
             tell: Called with how many frames are done and how many there are.
 
@@ -391,6 +394,7 @@ class EditSession:
                 objects=objects,
                 directions=directions,
                 frame=frame,
+                reach=reach,
                 limit=takes.max_objects_per_pass,
                 forward_only=bool(self.answer.get("appears_at_prompt")),
             )

@@ -125,6 +125,7 @@ async function openVideo(name, frame = 0) {
     $("video-name").textContent = project.name;
     document.title = `${project.name} – videoseg studio`;
     page.project = project;
+    setReady(project.status === "ready");
     page.events = listen(project.id, takeNews, lose);
     if (project.status === "ready") await beginWork(project);
     else await showOpening(project);
@@ -148,8 +149,14 @@ async function showOpening(project) {
   }
 }
 
+/** Nothing but the first picture is of use before a video is open. */
+function setReady(ready) {
+  for (const one of document.querySelectorAll("aside, .transport, .tools, .timeline")) one.inert = !ready;
+}
+
 async function beginWork(project) {
   $("opening").hidden = true;
+  setReady(true);
   const { video } = project;
   page.source = new Source(project.id, video);
   page.source.revision = project.revision;
@@ -280,9 +287,10 @@ function showPending() {
   $("pending").textContent = pending
     ? `${pending} correction${pending === 1 ? " is" : "s are"} not in the other frames yet`
     : objects.length ? "All corrections are in all frames" : "";
-  for (const id of ["go-back", "go-both", "go-on"]) $(id).disabled = busy || !pending;
   const here = page.chosen && objects.find((one) => one.id === page.chosen);
   const corrected = here && here.corrections.some((one) => one.frame === page.frame && one.origin === "user");
+  // What is propagated already can be propagated again, such as further, from its own frame.
+  for (const id of ["go-back", "go-both", "go-on"]) $(id).disabled = busy || !(pending || corrected);
   $("forget").disabled = !corrected;
   $("hide").disabled = !here;
 }
@@ -311,14 +319,22 @@ function showCaption() {
   const { video, objects } = page.project;
   const masks = page.source.masksNow(page.frame) ?? {};
   const seen = objects.filter((one) => masks[one.id]).map(objectName);
-  const time = (page.frame / video.fps).toFixed(2);
-  const text = `Frame ${page.frame} of ${video.num_frames - 1}, ${time} s${seen.length ? `, with ${seen.join(", ")}` : ""}`;
+  const time = formatTime(page.frame / video.fps);
+  const text = `Frame ${page.frame} of ${video.num_frames - 1}, ${time}${seen.length ? `, with ${seen.join(", ")}` : ""}`;
   $("canvas-a").setAttribute("aria-label", `${text}. Click to correct; c for a cursor.`);
   $("timeline").setAttribute("aria-valuenow", page.frame);
   $("timeline").setAttribute("aria-valuetext", text);
-  $("time").textContent = `/ ${video.num_frames - 1} · ${time} s`;
+  $("time").textContent = `/ ${video.num_frames - 1} · ${time}`;
   if (document.activeElement !== $("frame")) $("frame").value = page.frame;
   $("caption-a").textContent = page.second ? `A: ${$("pipeline").value}` : "";
+}
+
+function formatTime(seconds) {
+  if (seconds < 60) return `${seconds.toFixed(2)} s`;
+  const whole = Math.floor(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (!parts[0]) parts.shift();
+  return parts.map((one, index) => (index ? String(one).padStart(2, "0") : one)).join(":");
 }
 
 let shown = 0;
@@ -513,7 +529,14 @@ function setMode(mode) {
 
 function propagate(way) {
   return attempt(async () => {
-    await startWork("propagate", { way, pipeline: $("pipeline").value });
+    const { pending, video } = page.project;
+    const seconds = Number($("reach").value);
+    await startWork("propagate", {
+      way,
+      pipeline: $("pipeline").value,
+      reach: seconds ? Math.max(1, Math.round(seconds * video.fps)) : null,
+      ...(pending ? {} : { frame: page.frame, objects: [page.chosen] }),
+    });
   });
 }
 

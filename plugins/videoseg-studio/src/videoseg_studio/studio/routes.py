@@ -139,6 +139,7 @@ class PropagateBody(_Body):
     objects: list[int] = Field(default_factory=list, max_length=1_000)
     way: Literal["forward", "backward", "both"] = "both"
     frame: int | None = Field(None, ge=0)
+    reach: int | None = Field(None, ge=1)
     pipeline: str = Field("", max_length=4_096)
 
 
@@ -326,6 +327,7 @@ def _add_work(router: APIRouter, workspace: Workspace) -> None:
                 objects=body.objects,
                 way=body.way,
                 frame=body.frame,
+                reach=body.reach,
                 cancel=work.cancel,
                 tell=_teller(project, work),
             )
