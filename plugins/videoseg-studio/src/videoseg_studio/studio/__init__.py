@@ -1,12 +1,10 @@
-"""The page: ask, look and correct."""
+"""The page: ask, look and correct. Its routes are under ``/studio``, the page itself is ``/``.
 
-from __future__ import annotations
+``workspace`` opens videos and their projects, ``work`` runs what takes long and tells of it,
+``frames`` makes pictures, ``routes`` is the part that speaks HTTP. The files that the browser
+loads are in ``videoseg_studio/page``.
+"""
 
-from fastapi import FastAPI
+from videoseg_studio.studio.routes import mount_studio
 
 __all__ = ["mount_studio"]
-
-
-def mount_studio(app: FastAPI) -> None:
-    """Add the page and its routes to an app of ``videoseg_studio.server.create_app``."""
-    del app

@@ -1,0 +1,10 @@
+from .journal import Journal as Journal
+from .mask_store import MaskStore as MaskStore
+from .result import make_result as make_result
+from .session import CancelledError as CancelledError
+from .session import EditSession as EditSession
+from .stages import EditStages as EditStages
+from .state import Correction as Correction
+from .state import EditObject as EditObject
+from .state import EditState as EditState
+from .state import History as History

@@ -1,0 +1,600 @@
+"""``EditSession``: one video, its objects and its corrections, kept in a folder."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.errors import ConfigError, OutputError, VideosegError
+from videoseg.files import FileLock, make_folder, write_file
+from videoseg.masks import object_color
+from videoseg.text import parse_json, show_path
+from videoseg.types import Box, Episode, Point, Prompt, Rle, VideoSource, to_dict
+from videoseg_studio.editing.clicks import mask_of_clicks
+from videoseg_studio.editing.journal import Journal
+from videoseg_studio.editing.mask_store import MaskStore
+from videoseg_studio.editing.planning import Pass, plan_passes
+from videoseg_studio.editing.stages import EditStages
+from videoseg_studio.editing.state import Correction, EditState, History, clean_label
+
+__all__ = ["CancelledError", "EditSession"]
+
+Way = Literal["forward", "backward", "both"]
+
+_DIRECTIONS: dict[str, tuple[Literal["forward", "backward"], ...]] = {
+    "forward": ("forward",),
+    "backward": ("backward",),
+    "both": ("forward", "backward"),
+}
+
+_VERSION = 1
+
+
+class CancelledError(VideosegError):
+    """The user ended the work; what had been done is kept."""
+
+
+class EditSession:
+    """The project of one video.
+
+    May be used from several threads. Models are called outside the lock of the project, so that
+    looking at masks goes on while one works.
+
+    Args:
+        folder: The folder of the project; created if it does not exist.
+        video: The video.
+
+    Attributes:
+        folder: The folder of the project.
+        video: The video.
+
+    Raises:
+        OutputError: If the folder cannot be used, belongs to another video, or is open in
+            another process.
+    """
+
+    def __init__(self, folder: Path, video: VideoSource) -> None:
+        self.folder, self.video = folder, video
+        self._lock = threading.RLock()
+        self._history = History()
+        self._presence: dict[int, npt.NDArray[np.uint8]] = {}
+        self._answers: dict[int, dict[str, Any]] = {}
+        # The numbers of the corrections by object and frame.
+        self._made: dict[tuple[int, int], list[int]] = {}
+        make_folder(folder)
+        self._file_lock = FileLock(folder / ".lock")
+        if not self._file_lock.acquire():
+            raise OutputError(
+                f"{show_path(folder)} is open in another studio; close that one first"
+            )
+        try:
+            self._check_video()
+            self._journal = Journal(folder / "journal.jsonl")
+            self._store = MaskStore(folder / "masks.sqlite", video.size)
+            self._replay()
+        except BaseException:
+            self._file_lock.release()
+            raise
+
+    # -- what there is ---------------------------------------------------------------------
+
+    @property
+    def state(self) -> EditState:
+        """Objects and corrections as they are now."""
+        with self._lock:
+            return self._history.state
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The last answer in the journal: query, pipeline, trace; empty if there is none."""
+        with self._lock:
+            return self._answers.get(self._history.state.answer, {})
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the page shows of objects, corrections and undo, as JSON can hold it."""
+        with self._lock:
+            history = self._history
+            objects = [
+                {
+                    "id": one.object_id,
+                    "label": one.label,
+                    "color": list(object_color(one.object_id)),
+                    "corrections": [
+                        {
+                            "frame": correction.frame,
+                            "origin": correction.origin,
+                            "pending": history.is_pending(correction),
+                            "visible": correction.mask.area > 0,
+                            "points": [[p.x, p.y] for p in correction.points],
+                            "negative_points": [[p.x, p.y] for p in correction.negative_points],
+                            "box": correction.box and list(correction.box.as_tuple()),
+                        }
+                        for _, correction in sorted(one.corrections.items())
+                    ],
+                }
+                for one in history.state.objects.values()
+            ]
+            return {
+                "objects": objects,
+                "query": history.state.query,
+                "undo": history.undoable,
+                "redo": history.redoable,
+                "pending": sum(history.is_pending(c) for _, c in history.state.corrections()),
+            }
+
+    def mask(self, object_id: int, frame: int) -> Rle | None:
+        """Return the mask that is shown; None if nobody knows it yet.
+
+        Raises:
+            ObjectNotFoundError: If there is no such object.
+        """
+        with self._lock:
+            state = self._history.state
+            state.object(object_id)
+            return self._store.get(object_id, frame, frozenset(state.layers))
+
+    def masks(self, object_id: int, start: int, stop: int) -> Iterator[tuple[int, Rle]]:
+        """Yield the known masks of an object on the frames [start, stop), in order.
+
+        Raises:
+            ObjectNotFoundError: If there is no such object.
+        """
+        state = self.state
+        state.object(object_id)
+        return self._store.iterate(object_id, frozenset(state.layers), start, stop)
+
+    def presence(self, object_id: int) -> npt.NDArray[np.uint8]:
+        """Return for each frame 0 if nothing is known, 1 if not visible, 2 if visible.
+
+        Raises:
+            ObjectNotFoundError: If there is no such object.
+        """
+        with self._lock:
+            state = self._history.state
+            state.object(object_id)
+            if object_id not in self._presence:
+                self._presence[object_id] = self._store.presence(
+                    object_id, frozenset(state.layers), len(self.video)
+                )
+            return self._presence[object_id]
+
+    # -- what a person does ----------------------------------------------------------------
+
+    def add_object(self, label: str = "") -> int:
+        """Add an object without a mask and return its id."""
+        with self._lock:
+            object_id = self._history.state.next_id
+            self._do({"do": "add", "object": object_id, "label": clean_label(label)})
+            return object_id
+
+    def remove_object(self, object_id: int) -> None:
+        """Remove an object; undo brings it back with its masks.
+
+        Raises:
+            ObjectNotFoundError: If there is no such object.
+        """
+        self._do({"do": "remove", "object": object_id})
+
+    def rename_object(self, object_id: int, label: str) -> None:
+        """Give an object a name.
+
+        Raises:
+            ObjectNotFoundError: If there is no such object.
+        """
+        self._do({"do": "rename", "object": object_id, "label": clean_label(label)})
+
+    def correct(
+        self,
+        stages: EditStages,
+        object_id: int,
+        frame: int,
+        *,
+        points: Sequence[Point] = (),
+        negative_points: Sequence[Point] = (),
+        box: Box | None = None,
+    ) -> Rle:
+        """Say where an object is on a frame, and return its mask there.
+
+        Args:
+            stages: What makes the mask.
+            object_id: The object.
+            frame: The frame.
+            points: All points on the object that were given on this frame.
+            negative_points: All points that are not on it.
+            box: A box around it.
+
+        Raises:
+            ConfigError: If a place is outside the frame, or there is nothing to begin with.
+            ObjectNotFoundError: If there is no such object.
+            VideosegError: If the segmenter fails; then nothing changes.
+        """
+        self._check_frame(frame)
+        with self._lock:
+            earlier = self.state.object(object_id).corrections.get(frame)
+            if earlier is not None and earlier.origin == "user":
+                base = earlier.base
+            else:
+                base = self.mask(object_id, frame)
+        mask = mask_of_clicks(
+            lambda prompt: stages.segment(self.video, prompt),
+            self.video.size,
+            object_id=object_id,
+            frame=frame,
+            points=points,
+            negative_points=negative_points,
+            box=box,
+            base=base,
+        )
+        if not mask.area:
+            raise ConfigError(
+                "no object was found there; click on another part of it, or drag a box around it"
+            )
+        correction = Correction(
+            frame, mask, tuple(points), tuple(negative_points), box, base if box is None else None
+        )
+        self._correct(object_id, correction)
+        return mask
+
+    def hide(self, object_id: int, frame: int) -> None:
+        """Say that an object is not visible on a frame.
+
+        Raises:
+            ConfigError: If there is no such frame.
+            ObjectNotFoundError: If there is no such object.
+        """
+        self._check_frame(frame)
+        self._correct(object_id, Correction(frame, Rle.empty(self.video.size)))
+
+    def forget(self, object_id: int, frame: int) -> None:
+        """Take back everything that was said about an object on one frame.
+
+        Raises:
+            ConfigError: If nothing was said.
+            ObjectNotFoundError: If there is no such object.
+        """
+        with self._lock:
+            if frame not in self.state.object(object_id).corrections:
+                raise ConfigError(f"object {object_id} has no correction on frame {frame}")
+            made = self._made.get((object_id, frame), ())
+            layers = [seq for seq in made if seq in self.state.layers]
+            self._do({"do": "forget", "object": object_id, "frame": frame, "layers": layers})
+
+    def undo(self) -> str:
+        """Take the last action back; return what it was.
+
+        Raises:
+            ConfigError: If there is nothing to undo.
+        """
+        with self._lock:
+            done = self._history.undoable
+            self._do({"do": "undo"})
+            return done
+
+    def redo(self) -> str:
+        """Do again what was undone last; return what it was.
+
+        Raises:
+            ConfigError: If there is nothing to redo.
+        """
+        with self._lock:
+            done = self._history.redoable
+            self._do({"do": "redo"})
+            return done
+
+    # -- what takes long -------------------------------------------------------------------
+
+    def ask(
+        self,
+        stages: EditStages,
+        query: str,
+        *,
+        observers: Sequence[object] = (),
+        cancel: threading.Event | None = None,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Let a pipeline answer a query, and propagate the answer.
+
+        The objects of the answer take the place of all there are; undo brings those back.
+
+        Args:
+            stages: The stages of the pipeline.
+            query: The user's sentence.
+            observers: As for calling a pipeline.
+            cancel: Ends the work as soon as it is set.
+            tell: Called with how many frames are done and how many there are.
+
+        Returns:
+            How many objects were found.
+
+        Raises:
+            CancelledError: If it was cancelled.
+            VideosegError: As for calling a pipeline.
+        """
+        with stages.lock:
+            episode = stages.pipeline.ground(self.video, query, observers=observers)
+        _check_cancelled(cancel)
+        grounding = episode.grounding
+        if grounding is None:
+            raise AssertionError("a finished episode has an answer")
+        objects: dict[int, dict[str, Any]] = {}
+        for prompt in grounding.named_prompts:
+            _check_cancelled(cancel)
+            mask = self._mask_of_prompt(stages, prompt)
+            if mask.area:
+                entry = objects.setdefault(
+                    prompt.object_id,
+                    {
+                        "object": prompt.object_id,
+                        "label": clean_label(prompt.label),
+                        "prompts": [],
+                    },
+                )
+                box = None if prompt.box is None else prompt.box.clipped(self.video.size)
+                correction = Correction(prompt.frame, mask, box=box, origin="answer")
+                entry["prompts"].append(correction.to_action())
+        self._do(
+            {
+                "do": "answer",
+                "query": episode.query,
+                "objects": list(objects.values()),
+                **_describe_answer(stages, episode),
+            }
+        )
+        if objects:
+            self.propagate(stages, cancel=cancel, tell=tell)
+        return len(objects)
+
+    def propagate(
+        self,
+        stages: EditStages,
+        *,
+        objects: Sequence[int] = (),
+        way: Way = "both",
+        frame: int | None = None,
+        reach: int | None = None,
+        cancel: threading.Event | None = None,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Compute the masks again that corrections change.
+
+        Args:
+            stages: What propagates.
+            objects: The objects; by default all with corrections that are not propagated yet.
+            way: ``forward``, ``backward`` or ``both``.
+            frame: Only from the corrections of this frame.
+            reach: How many frames beside a correction are computed at most; by default all up
+                to the next correction.
+            cancel: Ends the work as soon as it is set.
+            tell: Called with how many frames are done and how many there are.
+
+        Returns:
+            How many frames were computed.
+
+        Raises:
+            CancelledError: If it was cancelled; the masks made until then are kept.
+            ConfigError: If there is nothing to propagate.
+            VideosegError: If the propagator fails; the masks made until then are kept.
+        """
+        takes = stages.capabilities
+        directions = [one for one in _DIRECTIONS[way] if one == "forward" or takes.backward]
+        if not directions:
+            raise ConfigError("this pipeline cannot propagate backward; propagate forward")
+        with self._lock:
+            passes, starts = plan_passes(
+                self._history,
+                self.mask,
+                len(self.video),
+                objects=objects,
+                directions=directions,
+                frame=frame,
+                reach=reach,
+                limit=takes.max_objects_per_pass,
+                forward_only=bool(self.answer.get("appears_at_prompt")),
+            )
+            layer = self._do({"do": "propagate", "starts": starts, "way": way})
+        total = sum(one.num_frames for one in passes)
+        done, status = 0, "failed"
+        try:
+            for one in passes:
+                for _ in self._run_pass(stages, one, layer):
+                    done += 1
+                    if tell is not None:
+                        tell(done, total)
+                    _check_cancelled(cancel)
+            status = "done"
+        except CancelledError:
+            status = "cancelled"
+            raise
+        finally:
+            with self._lock:
+                self._store.flush()
+                self._record({"do": "finished", "layer": layer, "status": status})
+        return done
+
+    def close(self) -> None:
+        """Close the files of the project. The video stays open."""
+        with self._lock:
+            self._store.close()
+            self._journal.close()
+            self._file_lock.release()
+
+    def __enter__(self) -> EditSession:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    # -- internals ---------------------------------------------------------------------------
+
+    def _run_pass(self, stages: EditStages, one: Pass, layer: int) -> Iterator[int]:
+        for object_id, frames in one.absent.items():
+            self._store.fill(layer, object_id, frames)
+            with self._lock:
+                self._presence.pop(object_id, None)
+        if not one.prompts:
+            return
+        written = time.monotonic()
+        for masks in stages.propagate(self.video, one.prompts, one.direction, one.bound):
+            kept = [
+                (object_id, Rle.encode(masks.masks[object_id]))
+                for object_id, frames in one.kept.items()
+                if masks.frame in frames and object_id in masks.masks
+            ]
+            # A frame that the user corrects meanwhile is theirs.
+            with self._lock:
+                kept = [
+                    (object_id, rle)
+                    for object_id, rle in kept
+                    if not self._is_corrected(object_id, masks.frame)
+                ]
+                self._store.put(layer, masks.frame, kept)
+                for object_id, rle in kept:
+                    if layer in self._history.state.layers and object_id in self._presence:
+                        self._presence[object_id][masks.frame] = 1 + (rle.area > 0)
+                if time.monotonic() - written > 0.5:
+                    self._store.flush()
+                    written = time.monotonic()
+            yield masks.frame
+
+    def _is_corrected(self, object_id: int, frame: int) -> bool:
+        one = self._history.state.objects.get(object_id)
+        if one is None or frame not in one.corrections:
+            return False
+        return one.corrections[frame].origin == "user"
+
+    def _mask_of_prompt(self, stages: EditStages, prompt: Prompt) -> Rle:
+        if prompt.mask is not None:
+            return prompt.mask
+        box = None if prompt.box is None else prompt.box.clipped(self.video.size)
+        if box is None and not prompt.points:
+            raise ConfigError(
+                "this pipeline answers with embeddings, which only its own propagator "
+                "understands; choose another one in the studio, or use videoseg run"
+            )
+        plain = Prompt(
+            prompt.object_id,
+            prompt.frame,
+            box=box,
+            points=prompt.points,
+            negative_points=prompt.negative_points,
+        )
+        return stages.segment(self.video, plain)
+
+    def _correct(self, object_id: int, correction: Correction) -> None:
+        self._do({"do": "correct", "object": object_id, **correction.to_action()})
+
+    def _check_frame(self, frame: int) -> None:
+        if not 0 <= frame < len(self.video):
+            raise ConfigError(
+                f"there is no frame {frame}; the video has {len(self.video)}, from 0 to "
+                f"{len(self.video) - 1}"
+            )
+
+    def _do(self, action: dict[str, Any]) -> int:
+        """Journal an action and take it into account; return its number."""
+        with self._lock:
+            self._history.check(action)
+            return self._record(action)
+
+    def _record(self, action: dict[str, Any]) -> int:
+        numbered = self._journal.append(action)
+        self._apply(numbered)
+        return int(numbered["seq"])
+
+    def _apply(self, action: dict[str, Any]) -> None:
+        lost = self._history.apply(action)
+        if lost:
+            self._store.drop(lost)
+        if action["do"] == "answer":
+            self._answers[action["seq"]] = {
+                key: value for key, value in action.items() if key != "objects"
+            }
+        self._keep_masks(action)
+        if action["do"] != "finished":
+            self._presence.clear()
+
+    def _keep_masks(self, action: dict[str, Any]) -> None:
+        """Put the masks that an action brings into the store, unless they are there."""
+        seq = action["seq"]
+        if action["do"] == "correct":
+            rle = Rle.from_coco(action["mask"])
+            self._store.put_missing(seq, action["frame"], action["object"], rle)
+            self._made.setdefault((action["object"], action["frame"]), []).append(seq)
+        if action["do"] == "answer":
+            for entry in action["objects"]:
+                for prompt in entry["prompts"]:
+                    rle = Rle.from_coco(prompt["mask"])
+                    self._store.put_missing(seq, prompt["frame"], entry["object"], rle)
+
+    def _replay(self) -> None:
+        """Come back to where the journal ends."""
+        for action in self._journal.actions:
+            try:
+                self._apply(action)
+            except (VideosegError, KeyError, TypeError, ValueError) as error:
+                raise OutputError(
+                    f"line {action['seq']} of {show_path(self._journal.path)} is damaged: "
+                    f"{error}; move the lines from this one on to another file to open what "
+                    "is before them"
+                ) from error
+        self._journal.actions.clear()
+
+    def _check_video(self) -> None:
+        """Note which video the project is about, or check that it is this one."""
+        facts = self.video.facts()
+        known = {
+            "version": _VERSION,
+            "name": facts.name,
+            "path": facts.path,
+            "num_frames": facts.num_frames,
+            "size": list(facts.size),
+        }
+        path = self.folder / "project.json"
+        try:
+            found = parse_json(path.read_bytes())
+        except FileNotFoundError:
+            write_file(path, json.dumps(known, ensure_ascii=False, indent=1) + "\n")
+            return
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{show_path(path)} cannot be read: {error}") from error
+        same = isinstance(found, dict) and all(
+            found.get(key) == known[key] for key in ("version", "num_frames", "size")
+        )
+        if not same:
+            raise OutputError(
+                f"{show_path(self.folder)} is the project of another video; choose another folder"
+            )
+
+
+def _check_cancelled(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise CancelledError("cancelled; what had been done is kept")
+
+
+def _describe_answer(stages: EditStages, episode: Episode) -> dict[str, Any]:
+    """Return what the journal keeps of an answer beside its objects."""
+    grounding = episode.grounding
+    if grounding is None:
+        raise AssertionError("a finished episode has an answer")
+    try:
+        pipeline = to_dict(stages.pipeline.config)
+    except ConfigError:
+        # Stages given as instances have no configuration.
+        pipeline = {}
+    return {
+        "pipeline": pipeline,
+        "trace": to_dict(episode.trace),
+        "status": str(grounding.status),
+        "keyframe": grounding.keyframe,
+        "confidence": grounding.confidence,
+        "thought": to_dict(grounding.thought),
+        "warnings": list(grounding.warnings),
+        "appears_at_prompt": grounding.appears_at_prompt,
+    }

@@ -1,0 +1,248 @@
+"""The page in a real browser, as a person uses it.
+
+Needs the Python package playwright and a Chromium of the system; skipped without.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import videoseg as vs
+from videoseg.video import write_video
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+if CHROMIUM is None:
+    pytest.skip("no Chromium is installed", allow_module_level=True)
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the Python package playwright is not installed"
+)
+
+NASTY = "<img src=x onerror=\"document.title='owned'\">.mp4"
+STUDIO = Path(vs.__file__).parents[1] / "tests" / "support" / "still_studio.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    frames = np.zeros((12, 120, 180, 3), np.uint8)
+    frames[:, 10:20, 10:20] = (200, 40, 40)
+    for name in ("clip.mp4", NASTY):
+        write_video(folder / name, frames, fps=10)
+    return folder
+
+
+@contextmanager
+def studio(folder):
+    """Run a studio in a process of its own; yield its address and the process."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, str(STUDIO), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    try:
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with studio(folder) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        # As root, which containers are, Chromium has no sandbox of its own.
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["wide", "narrow"])
+def size(request):
+    return request.param
+
+
+@contextmanager
+def page_of(browser, size=(1280, 900)):
+    """Yield a page that notes its requests and errors, and fails for what is not from here."""
+    width, height = size
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    requests, errors = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    try:
+        yield page
+        elsewhere = [
+            u for u in requests if not re.match(r"(http://127\.0\.0\.1[:/]|data:|blob:)", u)
+        ]
+        assert requests
+        assert elsewhere == []
+        assert errors == []
+    finally:
+        context.close()
+
+
+def open_video(page, address, name):
+    page.goto(address)
+    page.get_by_role("button", name=name, exact=True).click()
+    playwright.expect(page.locator("#time")).to_contain_text("/ 11")
+
+
+def says(page, text):
+    playwright.expect(page.locator("#status")).to_contain_text(text)
+
+
+def click(page, x, y, **options):
+    """Click a place of the video, in its pixels."""
+    canvas = page.locator("#canvas-a")
+    bounds = canvas.bounding_box()
+    place = {"x": x * bounds["width"] / 180, "y": y * bounds["height"] / 120}
+    canvas.click(position=place, **options)
+
+
+def is_painted(page, x, y):
+    """Return whether a place of the video, which is black there, soon shows a mask."""
+    script = "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]"
+    for _ in range(50):
+        if sum(page.locator("#canvas-a").evaluate(script, [x, y])[:3]) > 60:
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
+def test_a_question_shows_masks_and_reasons(browser, address, size):
+    with page_of(browser, size) as page:
+        open_video(page, address, "clip.mp4")
+        page.fill("#query", "the <b>box</b>")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        says(page, "Found 1 object")
+        playwright.expect(page.locator("#frame")).to_have_value("4")
+        playwright.expect(page.locator("#answer")).to_contain_text("in the <i>middle</i>")
+        playwright.expect(page.locator("#canvas-a")).to_have_attribute(
+            "aria-label", re.compile("the box")
+        )
+        assert is_painted(page, 15, 13)
+        assert page.locator("#answer i, #answer b:text('box')").count() == 0
+        # Nothing is wider than the window.
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_three_clicks_correct_and_the_export_is_downloaded(browser, address, size, tmp_path):
+    with page_of(browser, size) as page:
+        open_video(page, address, "clip.mp4")
+        page.get_by_role("button", name="New object").click()
+        says(page, "New object")
+        click(page, 100, 60)
+        says(page, "new mask after")
+        click(page, 104, 60)
+        playwright.expect(page.locator("#undo")).to_have_attribute(
+            "title", re.compile("correction")
+        )
+        click(page, 60, 90, button="right")
+        playwright.expect(page.locator("#pending")).to_contain_text("not in the other frames yet")
+        page.get_by_role("button", name="Propagate", exact=True).click()
+        playwright.expect(page.locator("#pending")).to_contain_text("All corrections are in all")
+        page.keyboard.press("End")
+        playwright.expect(page.locator("#canvas-a")).to_have_attribute(
+            "aria-label", re.compile("Frame 11 .*object")
+        )
+        assert is_painted(page, 101, 59)
+        page.select_option("#format", "png")
+        page.get_by_role("button", name="Export").click()
+        with page.expect_download() as download:
+            page.locator("#download").click()
+        assert download.value.suggested_filename == "clip-png.zip"
+
+
+def test_the_keyboard_is_enough(browser, address):
+    with page_of(browser) as page:
+        open_video(page, address, "clip.mp4")
+        page.locator("#canvas-a").focus()
+        page.keyboard.press("n")
+        says(page, "New object")
+        page.keyboard.press("Shift+ArrowRight")
+        playwright.expect(page.locator("#frame")).to_have_value("10")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("c")
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Enter")
+        says(page, "on frame 9: new mask")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+z")
+        says(page, "Undone: the correction")
+        page.keyboard.press("Control+Shift+Z")
+        says(page, "Done again: the correction")
+        page.keyboard.press("p")
+        says(page, "computed again")
+        page.keyboard.press("[")
+        page.keyboard.press("]")
+        playwright.expect(page.locator("#frame")).to_have_value("9")
+        page.keyboard.press("?")
+        playwright.expect(page.locator("#help")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Delete")
+        says(page, "undo brings it back")
+
+
+def test_two_pipelines_are_shown_side_by_side(browser, address):
+    with page_of(browser) as page:
+        open_video(page, address, "clip.mp4")
+        page.fill("#query", "the box")
+        page.check("#compare")
+        page.get_by_role("button", name="Ask both").click()
+        playwright.expect(page.locator("#agreement")).to_contain_text("67 %")
+        playwright.expect(page.locator("#caption-b")).to_contain_text("still-other")
+
+
+def test_a_killed_studio_loses_no_correction(browser, folder, tmp_path):
+    shutil.copy(folder / "clip.mp4", tmp_path / "killed.mp4")
+    folder = tmp_path
+    with page_of(browser) as page:
+        with studio(folder) as (address, process):
+            open_video(page, address, "killed.mp4")
+            click(page, 100, 60)
+            says(page, "new mask after")
+            click(page, 60, 90)
+            playwright.expect(page.locator("#undo")).to_have_attribute(
+                "title", re.compile("frame 0")
+            )
+            process.send_signal(signal.SIGKILL)
+            playwright.expect(page.get_by_role("alert")).to_contain_text("does not answer")
+        with studio(folder) as (address, _):
+            open_video(page, address, "killed.mp4")
+            playwright.expect(page.locator("#objects li")).to_have_count(1)
+            assert is_painted(page, 101, 59)
+
+
+def test_script_in_names_and_questions_is_inert(browser, address):
+    with page_of(browser) as page:
+        open_video(page, address, NASTY)
+        page.fill("#query", "<script>document.title='owned'</script> box")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        says(page, "Found 1 object")
+        page.locator("#objects").get_by_role("button", name="Rename").click()
+        page.keyboard.type("<img src=x onerror=document.title='owned'>")
+        page.keyboard.press("Enter")
+        playwright.expect(page.locator("#objects .pick")).to_contain_text("<img")
+        assert "owned" not in page.title().replace(NASTY, "")
+        assert page.locator("main img[src=x], #video-name img, #objects img").count() == 0

@@ -1,0 +1,182 @@
+"""The routes of the page: videos, frames, masks, work, exports, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from still_studio import PIPELINES, add_pipelines
+from thread_slot import ThreadSlot
+
+from videoseg.types import Rle
+from videoseg.video import write_video
+
+pytest.importorskip("fastapi")
+
+from starlette.testclient import TestClient
+from videoseg_studio.server import Settings, create_app
+from videoseg_studio.studio import mount_studio
+
+NASTY = '<img src=x onerror="document.title=1">.mp4'
+NUM_FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    place = tmp_path_factory.mktemp("place")
+    folder = place / "project"
+    folder.mkdir()
+    frames = np.zeros((NUM_FRAMES, 40, 64, 3), np.uint8)
+    frames[:, 10:20, 10:20] = (200, 40, 40)
+    for name in ("clip.mp4", NASTY):
+        write_video(folder / name, frames, fps=10)
+    (folder / "broken.mp4").write_bytes(b"not a video")
+    write_video(place / "secret.mp4", frames, fps=10)
+    add_pipelines()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videoseg_studio.jobs.queue.WorkerSlot", ThreadSlot)
+        app = create_app(Settings(folder, pipelines=PIPELINES, max_upload_bytes=200_000))
+        mount_studio(app)
+        with TestClient(app, base_url="http://127.0.0.1:8765") as client:
+            yield client
+
+
+@pytest.fixture
+def project(client):
+    """Return the address of the project of the clip, without objects."""
+    found = client.post("/studio/projects", json={"video": "clip.mp4"}).json()
+    address = f"/studio/projects/{found['id']}"
+    found = wait_until(client, address, lambda found: found["status"] == "ready")
+    for one in found["objects"]:
+        client.post(f"{address}/do", json={"do": "remove", "object": one["id"]})
+    return address
+
+
+def wait_until(client, address, holds):
+    for _ in range(400):
+        found = client.get(address).json()
+        if holds(found):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(found)
+
+
+def finish(client, address):
+    found = wait_until(client, address, lambda found: found["work"]["status"] != "running")
+    return found["work"]
+
+
+def test_the_page_and_all_it_loads_come_from_here(client):
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for name in ("main.js", "studio.css", "runs.js", "icon.svg"):
+        assert client.get(f"/page/{name}").status_code == 200
+    assert client.get("/page/../routes.py").status_code == 404
+
+
+def test_videos_of_the_folder_are_offered_and_nothing_else_is_opened(client):
+    start = client.get("/studio/start").json()
+    assert start["videos"] == sorted(["broken.mp4", "clip.mp4", NASTY])
+    assert [one["name"] for one in start["pipelines"] if one["usable"]] == list(PIPELINES)
+    for name in (
+        "../secret.mp4",
+        "/etc/passwd",
+        ".videoseg/x.mp4",
+        "upload:../../x",
+        "nothing.mp4",
+    ):
+        answer = client.post("/studio/projects", json={"video": name})
+        assert answer.status_code == 422, name
+        assert "secret" not in answer.json()["error"]["message"].replace(name, "")
+
+
+def test_a_file_that_is_no_video_says_so(client):
+    found = client.post("/studio/projects", json={"video": "broken.mp4"}).json()
+    address = f"/studio/projects/{found['id']}"
+    found = wait_until(client, address, lambda found: found["status"] == "failed")
+    assert "broken.mp4" in found["error"]
+    assert client.get(f"{address}/frames/0.jpg").status_code == 422
+
+
+def test_frames_are_pictures_of_the_size_asked_for(client, project):
+    from PIL import Image
+
+    for width, expected in ((0, 64), (32, 32)):
+        answer = client.get(f"{project}/frames/3.jpg?width={width}")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert Image.open(io.BytesIO(answer.content)).width == expected
+    assert client.get(f"{project}/frames/12.jpg").status_code == 422
+
+
+def test_a_click_answers_with_its_mask(client, project):
+    object_id = int(client.post(f"{project}/do", json={"do": "add"}).json()["told"])
+    body = {"object": object_id, "frame": 2, "points": [[15, 15]]}
+    answer = client.post(f"{project}/correct", json=body).json()
+    [counts] = answer["masks"]["frames"]["2"].values()
+    assert Rle((40, 64), counts).decode()[15, 15]
+    assert answer["pending"] == 1
+    timeline = client.get(f"{project}/timeline?bins=12").json()
+    assert timeline["objects"][str(object_id)] == "002000000000"
+    refused = client.post(f"{project}/correct", json={**body, "points": [["1e400", 2]]})
+    assert refused.status_code == 422
+
+
+def test_a_question_is_answered_with_its_reasons_and_exported(client, project):
+    assert client.post(f"{project}/ask", json={"query": "the box"}).status_code == 200
+    assert finish(client, project)["message"] == "found 1 object"
+    answer = client.get(f"{project}/answer").json()
+    assert answer["turns"][0]["parts"] == {"spatial": "in the <i>middle</i>"}
+    masks = client.get(f"{project}/masks?start=0&count=64").json()
+    assert len(masks["frames"]) == NUM_FRAMES
+    client.post(f"{project}/export", json={"format": "coco"})
+    work = finish(client, project)
+    data = client.get(f"{project}/exports/{work['result']['file']}").content
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".json")]
+        assert len(json.loads(archive.read(name))["annotations"]) == NUM_FRAMES
+    assert client.get(f"{project}/exports/..%2Fjournal.jsonl").status_code in (404, 422)
+    assert client.post(f"{project}/ask", json={"query": " "}).status_code == 422
+
+
+def test_two_pipelines_are_compared(client, project):
+    client.post(f"{project}/ask", json={"query": "the box", "pipeline": "still"})
+    finish(client, project)
+    body = {"video": "clip.mp4", "variant": "compare"}
+    key = client.post("/studio/projects", json=body).json()["id"]
+    other = f"/studio/projects/{key}"
+    wait_until(client, other, lambda found: found["status"] == "ready")
+    client.post(f"{other}/ask", json={"query": "the box", "pipeline": "still-other"})
+    finish(client, other)
+    agreement = client.get(f"{project}/agreement/{key}").json()
+    assert agreement["mean"] == pytest.approx(80 / 120)
+    assert client.post(f"{project}/ask", json={"query": "x", "pipeline": "r1"}).status_code == 422
+
+
+def test_names_of_files_are_only_ever_data(client):
+    found = client.post("/studio/projects", json={"video": NASTY}).json()
+    assert found["name"] == NASTY
+    assert "<img" not in client.get("/").text
+
+
+def test_uploads_are_bounded_and_their_names_are_harmless(client):
+    clip = client.app.state.settings.folder / "clip.mp4"
+    sent = {"video": ("../../evil<script>.mp4", clip.read_bytes(), "video/mp4")}
+    video = client.post("/studio/uploads", files=sent).json()["video"]
+    assert "<" not in video
+    assert ".." not in video
+    assert client.post("/studio/projects", json={"video": video}).status_code == 200
+    large = {"video": ("large.mp4", b"0" * 400_000, "video/mp4")}
+    assert client.post("/studio/uploads", files=large).status_code == 413
+    assert client.post("/studio/uploads", files={}).status_code in (400, 422)
+
+
+def test_other_sites_are_refused(client):
+    headers = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
+    answer = client.post("/studio/projects", json={"video": "clip.mp4"}, headers=headers)
+    assert answer.status_code == 403
+    assert client.get("/studio/start", headers={"host": "evil.example"}).status_code == 421
