@@ -21,4 +21,5 @@ def videoseg_components() -> Iterable[vs.Component]:
         install="videoseg-cutie",
         license="code Apache-2.0; published weights as released with Cutie (MIT)",
         weights="videoseg_cutie.checkpoint:published_weights",
+        scores="videoseg_cutie.scores:published_scores",
     )

@@ -35,4 +35,5 @@ def videoseg_components() -> Iterable[vs.Component]:
         install="videoseg-sam2",
         license=_LICENSE,
         weights=_WEIGHTS,
+        scores="videoseg_sam2.scores:published_scores",
     )

@@ -39,4 +39,5 @@ def videoseg_components() -> Iterable[vs.Component]:
         install="videoseg-trackers",
         license=_LICENSE,
         weights=_WEIGHTS,
+        scores="videoseg_trackers.scores:published_scores",
     )

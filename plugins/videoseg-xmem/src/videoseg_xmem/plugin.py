@@ -21,4 +21,5 @@ def videoseg_components() -> Iterable[vs.Component]:
         install="videoseg-xmem",
         license="code Apache-2.0; published weights as released with XMem (MIT)",
         weights="videoseg_xmem.checkpoint:published_weights",
+        scores="videoseg_xmem.scores:published_scores",
     )
