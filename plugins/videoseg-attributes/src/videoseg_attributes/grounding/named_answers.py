@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ _SEEN = 0.3  # score of a name from which a thing was seen at all
 _MAY_BE_SEEN = 0.1  # below it, nothing of the name was found
 _CUT_BY_BORDER = 0.7  # weight of a frame on which a box touches the border
 _COVERED = 0.5  # how much a frame counts less on which others cover the whole box
+_MOVES_MUCH, _STILL_WEIGHT = 0.5, 0.1  # of its most motion; weight of a frame without any
 _SHOWN_TOGETHER = 0.7  # of how well its own best frame shows a thing
 
 
@@ -79,7 +80,7 @@ def _ground(
 ) -> Grounding:
     tracks = {track.track_id: track for track in found.tracks}
     chosen = [tracks[track_id] for track_id in choice.track_ids]
-    keyframes = _choose_keyframes(video, chosen, found) if chosen else ()
+    keyframes = _choose_keyframes(video, chosen, found, choice) if chosen else ()
     prompts = tuple(
         Prompt(
             number,
@@ -136,10 +137,16 @@ def _ground(
 
 
 def _choose_keyframes(
-    video: VideoSource, chosen: Sequence[NamedTrack], found: FoundTracks
+    video: VideoSource, chosen: Sequence[NamedTrack], found: FoundTracks, choice: TrackChoice
 ) -> tuple[int, ...]:
     """Return for each thing the frame that shows it best; one for all if it shows each well."""
-    shown = np.stack([_measure_clearness(video, track, found) for track in chosen])
+    shown = np.stack(
+        [
+            _measure_clearness(video, track, found)
+            * _weigh_motion(choice.motion.get(track.track_id, {}), found.frames)
+            for track in chosen
+        ]
+    )
     together = shown.min(axis=0)
     best = int(np.argmax(together))
     return tuple(
@@ -168,6 +175,19 @@ def _measure_clearness(video: VideoSource, track: NamedTrack, found: FoundTracks
         sure = track.scores.get(frame, 1.0) * (1 - _COVERED * covered)
         clearness[position] = sure * (_CUT_BY_BORDER if is_cut else 1.0)
     return clearness
+
+
+def _weigh_motion(motion: Mapping[int, float], frames: Sequence[int]) -> FloatArray:
+    """Return how far each frame shows what moves, in [0, 1], where its motion tells a thing apart.
+
+    In a crowd a track may pass from one person to another; the one that moves is meant.
+    """
+    most = max(motion.values(), default=0.0)
+    if most <= 0:
+        return np.ones(len(frames))
+    shares = np.array([motion.get(frame, 0.0) / most for frame in frames])
+    weights: FloatArray = np.clip(shares / _MOVES_MUCH, _STILL_WEIGHT, 1.0)
+    return weights
 
 
 def _share_covered(
