@@ -69,6 +69,7 @@ class TrackChoice:
         thought: What was measured, by kind of reasoning.
         confidence: In [0, 1].
         warnings: What the user should know, and what to do.
+        words: Which of several descriptions in the query each track is; empty for one only.
         motion: For each track, where its motion decided because more fit than are asked for: how
             much it moves on each frame that was looked at, in frame diagonals per second.
     """
@@ -82,6 +83,7 @@ class TrackChoice:
     thought: Thought = field(default_factory=Thought)
     confidence: float = 1.0
     warnings: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     motion: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
 
@@ -377,6 +379,7 @@ class _Judge:
             thought=self._think(resolution),
             confidence=float(min(1.0, max(0.0, confidence))),
             warnings=tuple(filter(None, warnings)),
+            words=tuple(choice.words for choice in choices),
         )
 
     def _answer_nothing(

@@ -242,7 +242,11 @@ class AttributesGrounder:
                     return self._answer_nothing(episode, plan, overview, never, closer=closer)
                 measured, choices = dense, kept
         prompts = make_prompts(
-            episode.video, measured, choices, label=make_label(plan), preferred_frame=preferred
+            episode.video,
+            measured,
+            choices,
+            labels=[make_label(plan, choice.words) for choice in choices],
+            preferred_frame=preferred,
         )
         keyframe = prompts[0].frame
         where = describe_placement(prompts, choices, closer=measured is not overview)
@@ -396,7 +400,7 @@ def _match_candidates(
         if best is None:
             return None
         taken.add(best.candidate_id)
-        found.append(Choice(best, choice.score))
+        found.append(replace(choice, candidate=best))
     return tuple(found)
 
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from videoseg.masks import bounding_box, iou
 from videoseg.types import Episode, FloatArray, Grounding, Prompt, VideoSource
 from videoseg_attributes.grounding.choosing import TrackChoice, choose_among
 from videoseg_attributes.grounding.explanation import describe_box, join_texts, make_label
 from videoseg_attributes.grounding.language import KnownNouns, QueryPlan, parse_query
 from videoseg_attributes.grounding.name_finder import FoundTracks, NameFinder
 from videoseg_attributes.grounding.named_tracks import NamedTrack
+from videoseg_attributes.grounding.outlines import boundary_contrast
+from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
+from videoseg_attributes.vision.motion import MotionEvidence, motion_around
 
 __all__ = ["NamedAnswer", "answer_by_name"]
 
@@ -21,6 +25,7 @@ _SEEN = 0.3  # score of a name from which a thing was seen at all
 _MAY_BE_SEEN = 0.1  # below it, nothing of the name was found
 _CUT_BY_BORDER = 0.7  # weight of a frame on which a box touches the border
 _COVERED = 0.5  # how much a frame counts less on which others cover the whole box
+_TRIED, _NEARLY_AS_WELL = 4, 0.5  # frames to cut out of; of how well the best one shows it
 _MOVES_MUCH, _STILL_WEIGHT = 0.5, 0.1  # of its most motion; weight of a frame without any
 _SHOWN_TOGETHER = 0.7  # of how well its own best frame shows a thing
 
@@ -87,11 +92,11 @@ def _ground(
             frame,
             box=track.box(frame),
             mask=track.masks.get(frame),
-            label=make_label(plan),
+            label=make_label(plan, words),
             score=score,
         )
-        for number, (track, frame, score) in enumerate(
-            zip(chosen, keyframes, choice.scores, strict=True), start=1
+        for number, (track, frame, score, words) in enumerate(
+            zip(chosen, keyframes, choice.scores, choice.words, strict=True), start=1
         )
     )
     thought = choice.thought
@@ -147,6 +152,8 @@ def _choose_keyframes(
             for track in chosen
         ]
     )
+    if len(chosen) == 1 and not chosen[0].masks:
+        return (_find_clearest_cut(video, chosen[0], found.frames, shown[0]),)
     together = shown.min(axis=0)
     best = int(np.argmax(together))
     return tuple(
@@ -175,6 +182,36 @@ def _measure_clearness(video: VideoSource, track: NamedTrack, found: FoundTracks
         sure = track.scores.get(frame, 1.0) * (1 - _COVERED * covered)
         clearness[position] = sure * (_CUT_BY_BORDER if is_cut else 1.0)
     return clearness
+
+
+def _find_clearest_cut(
+    video: VideoSource, track: NamedTrack, frames: Sequence[int], shown: FloatArray
+) -> int:
+    """Return which of the frames that show a thing best it can be cut out of best.
+
+    There the cut fills its box, its outline is a step in color, and it is the same whether motion
+    is looked at or not.
+    """
+    best = max(frames, key=lambda frame: shown[frames.index(frame)])
+    clearest = 0.0
+    for position in np.argsort(-shown, kind="stable")[:_TRIED]:
+        frame = frames[int(position)]
+        box = track.box(frame)
+        if box is None or shown[position] < _NEARLY_AS_WELL * shown.max():
+            continue
+        image = video[frame]
+        still, moving = (
+            cut_region(image, motion, RegionHint(box)).mask
+            for motion in (MotionEvidence(()), motion_around(video, frame, image=image))
+        )
+        if not moving.any():
+            continue
+        clear = (
+            iou(still, moving) * bounding_box(moving).iou(box) * boundary_contrast(image, moving)
+        )
+        if clear > clearest:
+            best, clearest = frame, clear
+    return best
 
 
 def _weigh_motion(motion: Mapping[int, float], frames: Sequence[int]) -> FloatArray:
