@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.masks import bounding_box, iou
-from videoseg.types import Episode, FloatArray, Grounding, Prompt, VideoSource
+from videoseg.types import Box, Episode, FloatArray, Frame, Grounding, Prompt, VideoSource
 from videoseg_attributes.grounding.choosing import TrackChoice, choose_among
 from videoseg_attributes.grounding.explanation import describe_box, join_texts, make_label
 from videoseg_attributes.grounding.language import KnownNouns, QueryPlan, parse_query
@@ -25,6 +25,7 @@ _SEEN = 0.3  # score of a name from which a thing was seen at all
 _MAY_BE_SEEN = 0.1  # below it, nothing of the name was found
 _CUT_BY_BORDER = 0.7  # weight of a frame on which a box touches the border
 _COVERED = 0.5  # how much a frame counts less on which others cover the whole box
+_MOST_CUT = 2  # things that are cut out of several frames to find the clearest
 _TRIED, _NEARLY_AS_WELL = 4, 0.5  # frames to cut out of; of how well the best one shows it
 _MOVES_MUCH, _STILL_WEIGHT = 0.5, 0.1  # of its most motion; weight of a frame without any
 _SHOWN_TOGETHER = 0.7  # of how well its own best frame shows a thing
@@ -152,10 +153,10 @@ def _choose_keyframes(
             for track in chosen
         ]
     )
-    if len(chosen) == 1 and not chosen[0].masks:
-        return (_find_clearest_cut(video, chosen[0], found.frames, shown[0]),)
     together = shown.min(axis=0)
     best = int(np.argmax(together))
+    if len(chosen) <= _MOST_CUT and not any(track.masks for track in chosen):
+        best = _find_clearest_cut(video, chosen, found.frames, together)
     return tuple(
         found.frames[best if own[best] >= _SHOWN_TOGETHER * own.max() else int(np.argmax(own))]
         for own in shown
@@ -185,33 +186,37 @@ def _measure_clearness(video: VideoSource, track: NamedTrack, found: FoundTracks
 
 
 def _find_clearest_cut(
-    video: VideoSource, track: NamedTrack, frames: Sequence[int], shown: FloatArray
+    video: VideoSource, tracks: Sequence[NamedTrack], frames: Sequence[int], shown: FloatArray
 ) -> int:
-    """Return which of the frames that show a thing best it can be cut out of best.
-
-    There the cut fills its box, its outline is a step in color, and it is the same whether motion
-    is looked at or not.
-    """
-    best = max(frames, key=lambda frame: shown[frames.index(frame)])
+    """Return the position of that of the best frames which things can be cut out of best."""
+    best = int(np.argmax(shown))
     clearest = 0.0
     for position in np.argsort(-shown, kind="stable")[:_TRIED]:
         frame = frames[int(position)]
-        box = track.box(frame)
-        if box is None or shown[position] < _NEARLY_AS_WELL * shown.max():
+        boxes = [box for track in tracks if (box := track.box(frame)) is not None]
+        if len(boxes) < len(tracks) or shown[position] < _NEARLY_AS_WELL * shown.max():
             continue
         image = video[frame]
-        still, moving = (
-            cut_region(image, motion, RegionHint(box)).mask
-            for motion in (MotionEvidence(()), motion_around(video, frame, image=image))
-        )
-        if not moving.any():
-            continue
-        clear = (
-            iou(still, moving) * bounding_box(moving).iou(box) * boundary_contrast(image, moving)
-        )
+        motion = motion_around(video, frame, image=image)
+        clear = float(np.mean([_judge_cut(image, motion, box) for box in boxes]))
         if clear > clearest:
-            best, clearest = frame, clear
+            best, clearest = int(position), clear
     return best
+
+
+def _judge_cut(image: Frame, motion: MotionEvidence, box: Box) -> float:
+    """Return how clearly a thing can be cut out of its box, in [0, 1].
+
+    It can where the cut fills the box, its outline is a step in color, and it is the same whether
+    motion is looked at or not.
+    """
+    still, moving = (
+        cut_region(image, seen, RegionHint(box)).mask for seen in (MotionEvidence(()), motion)
+    )
+    if not moving.any():
+        return 0.0
+    fills = bounding_box(moving).iou(box)
+    return iou(still, moving) * fills * boundary_contrast(image, moving)
 
 
 def _weigh_motion(motion: Mapping[int, float], frames: Sequence[int]) -> FloatArray:
