@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from videoseg_attributes.grounding import AttributesGrounder
 from videoseg_attributes.grounding.main_object import measure_activity, measure_mainness
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 
+from videoseg.masks import iou
 from videoseg.pipeline import run_episode
 from videoseg.samplers import UniformSampler
+from videoseg.types import Prompt
+from videoseg.video import Video
 
 
 def measured(
@@ -96,3 +101,41 @@ def test_the_one_that_moves_most_is_not_the_fastest_speck(
     assert episode.grounding is not None
     (prompt,) = episode.grounding.prompts
     assert (prompt.mask.decode() & (scene.labels[prompt.frame] == meant)).any()
+
+
+def test_spray_whose_motion_the_picture_does_not_show_is_not_the_main_object() -> None:
+    main, less = measure_mainness([measured(), replace(measured(energy=0.3), support=0.2)])
+    assert main > 1.2 * less
+
+
+@pytest.fixture(scope="module")
+def dancer() -> tuple[Video, np.ndarray]:
+    """A figure with a red top and blue legs that moves, and where it is; still noise around."""
+    rng = np.random.default_rng(0)
+    ground = rng.integers(90, 150, (90, 120, 3)).astype(np.uint8)
+    frames, masks = [], []
+    for time in range(16):
+        frame, mask = ground.copy(), np.zeros((90, 120), dtype=bool)
+        left, top = 25 + 3 * time, 20
+        frame[top : top + 20, left : left + 18] = (220, 30, 40)
+        frame[top + 20 : top + 42, left + 2 : left + 15] = (30, 60, 210)
+        mask[top : top + 20, left : left + 18] = True
+        mask[top + 20 : top + 42, left + 2 : left + 15] = True
+        frames.append(frame)
+        masks.append(mask)
+    return Video.from_frames(np.stack(frames)), np.stack(masks)
+
+
+def ask(video: Video, query: str) -> Prompt:
+    episode = run_episode(video, query, sampler=UniformSampler(), grounder=AttributesGrounder())
+    assert episode.grounding is not None
+    (prompt,) = episode.grounding.prompts
+    return prompt
+
+
+def test_what_moves_is_all_of_it_and_a_color_picks_a_part(dancer) -> None:
+    video, masks = dancer
+    whole = ask(video, "the moving object")
+    part = ask(video, "the blue object")
+    assert iou(whole.mask.decode(), masks[whole.frame]) > 0.8
+    assert iou(part.mask.decode(), masks[part.frame]) < 0.7

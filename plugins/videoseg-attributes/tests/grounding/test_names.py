@@ -316,6 +316,29 @@ def test_a_label_has_no_spaces_before_signs(street) -> None:
     assert ask(street, "The dog, not the car.").prompts[0].label == "dog, not the car"
 
 
+@pytest.mark.parametrize(
+    ("query", "labels"),
+    [
+        ("the dog and both cars", ["dog", "both cars", "both cars"]),
+        ("the red car and the dog", ["red car", "dog"]),
+        ("the dog", ["dog"]),
+    ],
+)
+def test_each_of_several_things_is_called_by_its_own_words(street, query, labels) -> None:
+    assert [prompt.label for prompt in ask(street, query).prompts] == labels
+
+
+def test_of_several_things_of_one_name_the_one_that_moves_is_meant(make_scene, thing) -> None:
+    scene = make_scene(
+        {
+            "red": thing("red", 22, lambda _: (0.25, 0.35)),
+            "blue": thing("blue", 20, lambda time: (0.35 + 0.4 * time, 0.65)),
+        }
+    )
+    assert colors_of(scene, ask(scene, "the car")) == ["blue"]
+    assert colors_of(scene, ask(scene, "the larger car")) == ["red"]
+
+
 # -- little to see -------------------------------------------------------------------------------
 
 

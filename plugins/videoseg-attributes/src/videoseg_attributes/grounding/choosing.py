@@ -71,6 +71,9 @@ class TrackChoice:
         confidence: In [0, 1].
         warnings: What the user should know, and what to do.
         comparison: What the tracks were judged by, each as a candidate with the track's number.
+        words: Which of several descriptions in the query each track is; empty for one only.
+        motion: For each track, where its motion decided because more fit than are asked for: how
+            much it moves on each frame that was looked at, in frame diagonals per second.
     """
 
     track_ids: tuple[int, ...]
@@ -83,6 +86,8 @@ class TrackChoice:
     confidence: float = 1.0
     warnings: tuple[str, ...] = ()
     comparison: Comparison | None = None
+    words: tuple[str, ...] = ()
+    motion: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
 
 def choose_tracks(
@@ -187,20 +192,52 @@ def choose_among(
         hints: For each name how surely something was found as it that is in no track.
     """
     items = plan.constraints
+    named = _raise_unsure(plan, [_name_as_in(plan, track) for track in tracks])
+    is_open = _leaves_open(plan, named)
     candidates = measure_tracks(
         video,
-        _raise_unsure(plan, [_name_as_in(plan, track) for track in tracks]),
+        named,
         frames,
         colors=any(
             isinstance(item, ColorIs) or (isinstance(item, Ranking) and item.key == "lightness")
             for item in items
         ),
-        motion=plan.speaks_of_time or plan.speaks_of_motion,
+        motion=is_open or plan.speaks_of_time or plan.speaks_of_motion,
     )
     by_id = {track.track_id: track for track in tracks}
     is_hinted = any((hints or {}).get(name, 0.0) >= _LEAST_HINT for name in plan.names)
     judge = _Judge(plan, candidates, by_id, video.size, is_hinted=is_hinted)
-    return judge.choose(is_dense=_longest_gap(video, frames) <= _LONGEST_UNSEEN)
+    choice = judge.choose(is_dense=_longest_gap(video, frames) <= _LONGEST_UNSEEN)
+    return (
+        replace(choice, motion=_list_motion(candidates, choice.track_ids)) if is_open else choice
+    )
+
+
+def _leaves_open(plan: QueryPlan, tracks: Sequence[NamedTrack]) -> bool:
+    """Whether more tracks fit the noun than are asked for, and nothing says which is meant.
+
+    Then the one that moves most is, as in "the main moving object".
+    """
+    target = plan.meant
+    count = target.number.count
+    if target.name is None or count is None or target.rankings:
+        return False
+    name = target.name
+    return sum(track.names.get(name, 0.0) >= _FITS for track in tracks) > count
+
+
+def _list_motion(
+    candidates: Sequence[MeasuredCandidate], track_ids: Sequence[int]
+) -> dict[int, dict[int, float]]:
+    return {
+        candidate.candidate_id: {
+            int(frame): float(motion)
+            for frame, motion in zip(candidate.frames, candidate.motion, strict=True)
+            if np.isfinite(motion)
+        }
+        for candidate in candidates
+        if candidate.candidate_id in track_ids
+    }
 
 
 def _longest_gap(video: VideoSource, frames: Sequence[int]) -> float:
@@ -347,6 +384,7 @@ class _Judge:
             confidence=float(min(1.0, max(0.0, confidence))),
             warnings=tuple(filter(None, warnings)),
             comparison=self._compare(resolution, choices),
+            words=tuple(choice.words for choice in choices),
         )
 
     def _answer_nothing(

@@ -250,8 +250,13 @@ def tidy_words(words: str) -> str:
     return re.sub(r"\s+([,;.!?:)])", r"\1", words).replace("( ", "(").rstrip(" ,;.!?:")
 
 
-def make_label(plan: QueryPlan) -> str:
-    """Return what the objects are called in messages and pictures."""
-    words = tidy_words(plan.target.words or plan.text)
+def make_label(plan: QueryPlan, words: str = "") -> str:
+    """Return what an object is called in messages and pictures.
+
+    Args:
+        plan: The query.
+        words: Which of several descriptions in it the object is; empty if it is one description.
+    """
+    words = tidy_words(words or plan.target.words or plan.text)
     words = words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
     return words[:_LABEL_LENGTH]

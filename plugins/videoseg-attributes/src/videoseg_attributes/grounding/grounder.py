@@ -245,7 +245,11 @@ class AttributesGrounder:
                 ids = dict(zip(map(id, found), ids.values(), strict=True))
                 measured, choices = dense, kept
         prompts = make_prompts(
-            episode.video, measured, choices, label=make_label(plan), preferred_frame=preferred
+            episode.video,
+            measured,
+            choices,
+            labels=[make_label(plan, choice.words) for choice in choices],
+            preferred_frame=preferred,
         )
         keyframe = prompts[0].frame
         where = describe_placement(prompts, choices, closer=measured is not overview)
@@ -429,7 +433,7 @@ def _match_candidates(
         if best is None:
             return None
         taken.add(best.candidate_id)
-        found.append(Choice(best, choice.score))
+        found.append(replace(choice, candidate=best))
     return tuple(found)
 
 

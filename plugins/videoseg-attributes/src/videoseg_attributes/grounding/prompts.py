@@ -272,12 +272,21 @@ def make_prompts(
     measured: MeasuredSurvey,
     choices: Sequence[Choice],
     *,
-    label: str,
+    labels: Sequence[str],
     preferred_frame: int | None = None,
 ) -> tuple[Prompt, ...]:
     """Return one prompt for each chosen candidate, ids from 1, best first.
 
     Each candidate is cut out of its source frame at full size.
+
+    Args:
+        video: The video that was surveyed.
+        measured: The survey.
+        choices: The chosen candidates.
+        labels: What each is called.
+        preferred_frame: A frame index near which the keyframe should lie, other things being
+            equal. Without it, a single candidate is cut out of several frames, and the clearest
+            cut taken.
     """
     survey = measured.survey
     by_id = {candidate.candidate_id: candidate for candidate in survey.everything}
@@ -292,7 +301,9 @@ def make_prompts(
             for frame, candidate in zip(frames, chosen, strict=True)
         ]
     prompts = []
-    for number, (choice, (frame, refined)) in enumerate(zip(choices, cuts, strict=True), start=1):
+    for number, (choice, label, (frame, refined)) in enumerate(
+        zip(choices, labels, cuts, strict=True), start=1
+    ):
         if refined is None:
             continue
         prompts.append(

@@ -102,21 +102,23 @@ class Resolver:
             # "Another one than this" may well be the only one.
             self._ran_out = self._ran_out or not without
         chosen, enough = self._take_count(phrase, chosen)
-        choices = list(chosen)
-        missing = (
-            [_own_words(phrase.words, phrase.alternatives)]
-            if phrase.alternatives and not chosen
-            else []
-        )
+        own = _own_words(phrase.words, phrase.alternatives) if phrase.alternatives else ""
+        choices = [replace(choice, words=own) for choice in chosen] if own else list(chosen)
+        missing = [own] if phrase.alternatives and not chosen else []
         for place, other in enumerate(phrase.alternatives, start=1):
             further = self.resolve(other, without=without)
             observations += further.observations
             reason = reason or further.reason
             doubtful, enough = doubtful or further.doubtful, enough and further.enough
+            words = _own_words(other.words, phrase.alternatives[place:])
             if not further.choices:
-                missing.append(_own_words(other.words, phrase.alternatives[place:]))
+                missing.append(words)
             taken = {choice.candidate.candidate_id for choice in choices}
-            choices += [c for c in further.choices if c.candidate.candidate_id not in taken]
+            choices += [
+                replace(choice, words=choice.words or words)
+                for choice in further.choices
+                if choice.candidate.candidate_id not in taken
+            ]
         return Resolution(
             tuple(choices),
             observations,

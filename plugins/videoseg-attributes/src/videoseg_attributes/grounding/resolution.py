@@ -28,10 +28,13 @@ class Choice:
     Args:
         candidate: The candidate.
         score: How well it matches, in [0, 1]: the product of its constraints' scores.
+        words: Which of several descriptions it is, such as "the dog" of "the dog and the cat";
+            empty if there is only one.
     """
 
     candidate: MeasuredCandidate
     score: float
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
