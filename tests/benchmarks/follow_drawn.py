@@ -66,9 +66,6 @@ class DrawnClip:
             _texture(height, width, 2, (170, 90, 70)),
             _texture(height, width, 3, (80, 90, 160)),
         ]
-            _texture(height, width, 2, (170, 90, 70)),
-            _texture(height, width, 3, (80, 90, 160)),
-        ]
 
     def places(self, index: int) -> list[tuple[float, float, float]]:
         """Return (x, y, radius) of each thing, in pixels of the frame."""
@@ -152,7 +149,7 @@ class _Drawn:
 
 
 def measure(clip: DrawnClip, *, follow: bool) -> tuple[float, float, float]:
-    """Propagate a clip; return J, processor seconds and wall seconds (these with drawing) a frame."""
+    """Propagate a clip; return J, and processor seconds and wall seconds a frame."""
     scores: list[float] = []
     video = _Drawn(clip)
     cpu = wall = 0.0

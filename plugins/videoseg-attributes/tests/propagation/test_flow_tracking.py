@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from videoseg_attributes.propagation import competition
 from videoseg_attributes.propagation.flow import FlowPropagator
 
 from videoseg.metrics import region_j
@@ -226,3 +227,25 @@ def test_a_still_thing_of_the_same_color_is_not_taken_over() -> None:
     taken = [np.count_nonzero(result.masks[1] & bar) for result in results]
     assert max(taken) < 0.25 * np.count_nonzero(truth[0])
     assert overlap(results[-1].masks[1], truth[-1]) > 0.8
+
+
+@pytest.mark.parametrize("group", [1, 3])
+def test_masks_do_not_depend_on_how_many_objects_are_worked_on_together(
+    group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, skins = [], (RED, BLUE)
+    places = [(20 + 35 * column, 30 + 55 * row) for row in range(2) for column in range(5)]
+    for t in range(4):
+        frame = BACKGROUND.copy()
+        for number, (x, y) in enumerate(places):
+            paint(frame, disc((x + 2 * t, y), 10), skins[number % 2], (x + 2 * t, y))
+        frames.append(frame)
+    prompts = [
+        mask_prompt(number, 0, disc(place, 10)) for number, place in enumerate(places, start=1)
+    ]
+    together = propagate(np.stack(frames), prompts)
+    monkeypatch.setattr(competition, "_GROUP", group)
+    for result, expected in zip(propagate(np.stack(frames), prompts), together, strict=True):
+        assert len(result.masks) == len(places)
+        for object_id, mask in result.masks.items():
+            np.testing.assert_array_equal(mask, expected.masks[object_id])

@@ -49,9 +49,9 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 
 def test_a_small_object_is_followed_in_a_part_of_the_frame(sizes: list) -> None:
-    frames, truth = _clip(14, lambda t: (160 + 26 * t, 200))
+    frames, truth = _clip(18, lambda t: (160 + 18 * t, 200))
     results = propagate(frames, [mask_prompt(1, 0, truth[0, 0])], propagator=FOLLOWING)
-    assert [result.frame for result in results] == list(range(14))
+    assert [result.frame for result in results] == list(range(18))
     assert min(overlap(r.masks[1], truth[r.frame, 0]) for r in results) > 0.9
     assert len(sizes) > 1
     assert all(height * width < 0.5 * SIZE[0] * SIZE[1] for height, width in sizes)

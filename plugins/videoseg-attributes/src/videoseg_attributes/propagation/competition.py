@@ -7,7 +7,7 @@ another's pixels; here they cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ _SURE = 0.8  # posterior from which a pixel is a sample of a class
 _NEAR_BLUR = 4.0  # the width of the neighborhood over the blur of its edge
 _FAR_WEIGHT = 0.1  # of background far from objects
 _LEAST_BLUR = 0.2  # pixels; less does nothing
+_GROUP = 8  # classes that are worked on together; bounds memory where there are many
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +195,22 @@ class Competition:
     def _keep_given(self, masks: dict[int, BoolArray]) -> None:
         if not masks:
             return
-        stacked = np.stack([mask.astype(np.float32) for mask in masks.values()], axis=2)
         # Where given masks overlap, they share the pixel.
-        stacked /= np.maximum(stacked.sum(axis=2, keepdims=True), 1.0)
+        shared = np.zeros(next(iter(masks.values())).shape, dtype=np.float32)
+        for mask in masks.values():
+            shared += mask
+        np.maximum(shared, 1.0, out=shared)
         classes = self._classes(masks)
-        self._posteriors = _insert_given(self._posteriors, stacked, classes)
-        self._refined = _insert_given(self._refined, stacked, classes)
+        on_grids = [
+            np.empty((*size, len(classes)), dtype=np.float32)
+            for size in (self._size, self._refine_size)
+        ]
+        for place, mask in enumerate(masks.values()):
+            share = mask / shared
+            for given in on_grids:
+                given[..., place] = resize_image(share, given.shape[:2])
+        self._posteriors = _insert_given(self._posteriors, on_grids[0], classes)
+        self._refined = _insert_given(self._refined, on_grids[1], classes)
 
     def _add(self, object_id: int) -> None:
         self.object_ids.append(object_id)
@@ -221,10 +232,15 @@ class Competition:
     def _assign_pixels(self, cues: FrameCues) -> FloatImage:
         weights = self._weights
         carried = self._warp_posteriors(cues)
-        logs = np.log(np.maximum(carried, np.float32(weights.prior_floor)))
-        score = np.float32(weights.prior) * logs
-        score += np.float32(weights.color) * self._color.log_ratios(cues.colors)
-        score += np.float32(weights.motion) * self._motion.log_ratios(motion_bins(cues.motion))
+        score = np.maximum(carried, np.float32(weights.prior_floor))
+        np.log(score, out=score)
+        score *= np.float32(weights.prior)
+        for model, bins, weight in (
+            (self._color, cues.colors, weights.color),
+            (self._motion, motion_bins(cues.motion), weights.motion),
+        ):
+            for some in _groups(0, score.shape[2]):
+                score[..., some] += np.float32(weight) * model.log_ratios(bins, some)
         unchanged = self._still.evidence(cues)
         if unchanged is not None:
             score[..., 0] += np.float32(weights.still) * unchanged
@@ -239,14 +255,18 @@ class Competition:
             else:
                 score[..., number] = _ABSENT_SCORE
         score -= np.maximum.reduce([score[..., n] for n in range(score.shape[2])])[..., None]
-        return _normalize(np.exp(score))
+        np.exp(score, out=score)
+        return _normalize(score)
 
     def _warp_posteriors(self, cues: FrameCues) -> FloatImage:
         """Warp the last posteriors along the flow, blurred where the flow cannot be trusted."""
         assert cues.flow is not None and cues.confidence is not None  # not across a cut
-        carried = _warp_classes(self._posteriors, cues.flow)
-        blurred = _blur(carried, _UNTRUSTED_BLUR * self._unit)
-        carried = blurred + cues.confidence[..., None] * (carried - blurred)
+        carried = np.empty_like(self._posteriors)
+        trust = cues.confidence[..., None]
+        for some in _groups(0, carried.shape[2]):
+            sharp = _warp_classes(self._posteriors[..., some], cues.flow)
+            blurred = _blur(sharp, _UNTRUSTED_BLUR * self._unit)
+            carried[..., some] = blurred + trust * (sharp - blurred)
         return _normalize(carried)
 
     def _gate(self, cues: FrameCues, carried: FloatImage) -> FloatImage | np.float32:
@@ -275,12 +295,18 @@ class Competition:
         rows, columns = _region(posteriors[..., 0] < _CERTAIN, size, margin=3 * weights.radius)
         if rows.stop > rows.start:
             guide = cues.guide[rows, columns].astype(np.float32) * np.float32(1 / 255)
-            objects = _resize_classes(posteriors[..., 1:], size)[rows, columns]
-            objects = guided_filter(guide, objects, radius=weights.radius, epsilon=weights.epsilon)
-            np.clip(objects, 0.0, 1.0, out=objects)
-            background = np.clip(1.0 - _total(objects), 0.0, 1.0)
-            part = _normalize(np.concatenate([background[..., None], objects], axis=2))
-            refined[rows, columns] = _normalize(part**weights.sharpness)
+            part = refined[rows, columns]
+            # A few classes at a time: what is computed on the way then does not grow with them.
+            for some in _groups(1, posteriors.shape[2]):
+                objects = _resize_classes(posteriors[..., some], size)[rows, columns]
+                part[..., some] = guided_filter(
+                    guide, objects, radius=weights.radius, epsilon=weights.epsilon
+                )
+            np.clip(part[..., 1:], 0.0, 1.0, out=part[..., 1:])
+            part[..., 0] = np.clip(1.0 - _total(part[..., 1:]), 0.0, 1.0)
+            _normalize(part)
+            np.power(part, weights.sharpness, out=part)
+            _normalize(part)
         self._refined = refined
         self._posteriors = _resize_classes(refined, self._size)
         for number, presence in enumerate(self._presence, start=1):
@@ -307,9 +333,10 @@ class Competition:
             presence.regain(self._posteriors[..., number], cues)
 
     def _claim(self, number: int, found: BoolArray) -> None:
-        mask = found.astype(np.float32)[..., None]
-        self._posteriors = _insert_given(self._posteriors, mask, [number])
-        self._refined = _insert_given(self._refined, mask, [number])
+        mask = found.astype(np.float32)
+        large = resize_image(mask, self._refine_size)
+        self._posteriors = _insert_given(self._posteriors, mask[..., None], [number])
+        self._refined = _insert_given(self._refined, large[..., None], [number])
 
     def _cross_cut(self, cues: FrameCues) -> None:
         """Start a new shot: only the appearance of the objects is kept."""
@@ -357,6 +384,12 @@ class Competition:
         near = _blur(cv2.dilate(objects, kernel).astype(np.float32), side / _NEAR_BLUR)
         weights[..., 0] = (posteriors[..., 0] > _SURE) * (_FAR_WEIGHT + near)
         return weights
+
+
+def _groups(first: int, num_classes: int) -> Iterator[slice]:
+    """Yield the classes from one on in groups of bounded size."""
+    for start in range(first, num_classes, _GROUP):
+        yield slice(start, min(start + _GROUP, num_classes))
 
 
 def _total(posteriors: FloatImage) -> FloatImage:
@@ -433,9 +466,7 @@ def _append_empty_class(posteriors: FloatImage) -> FloatImage:
 
 
 def _insert_given(posteriors: FloatImage, given: FloatImage, classes: list[int]) -> FloatImage:
-    """Return the posteriors with given ones, (H, W, len(classes)), put over them."""
-    size = (posteriors.shape[0], posteriors.shape[1])
-    given = _resize_classes(given, size)
+    """Return the posteriors with given ones, (h, w, len(classes)), put over them."""
     placed = posteriors.copy()
     placed[..., classes] = 0.0
     rest = placed.sum(axis=2, keepdims=True)

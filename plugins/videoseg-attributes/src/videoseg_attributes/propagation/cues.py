@@ -244,7 +244,8 @@ class CueStream:
                 f"{(*self.size, 3)}; all frames of a video must have one size"
             )
         look = pool.submit(self._look_at, frame)
-        pair = None if before is None else pool.submit(self._compare, before, look)
+        # In a list, which is emptied: the pool holds on to what it was given for a while.
+        pair = None if before is None else pool.submit(self._compare, [before], look)
         return _QueuedFrame(index, look, pair)
 
     def _look_at(self, frame: Frame) -> _Look:
@@ -255,7 +256,8 @@ class CueStream:
         gray = resize_image(to_gray(source), self._flow_size)
         return _Look(gray, thumbnail(guide), lab, lab_bins(lab), guide)
 
-    def _compare(self, queued: _QueuedFrame, newer: Future[_Look]) -> _Pair:
+    def _compare(self, given: list[_QueuedFrame], newer: Future[_Look]) -> _Pair:
+        queued = given.pop()
         # The only worker has measured the earlier ones by now.
         before, look = queued.look.result(), newer.result()
         preset = self.window.preset

@@ -48,6 +48,7 @@ class Presence:
 
     def place(self, posterior: FloatImage, cues: FrameCues) -> None:
         """Start over from a given mask, (h, w) in [0, 1]."""
+        posterior = np.ascontiguousarray(posterior)
         self._area = max(float(posterior.sum()), _SMALLEST_AREA)
         self._center = _center_of(posterior)
         self._velocity = _velocity_of(posterior, cues)
@@ -70,6 +71,8 @@ class Presence:
 
     def follow(self, posterior: FloatImage, cues: FrameCues) -> bool:
         """Update size and place from the posterior, (h, w); return whether it is visible."""
+        # Sums over every other number are slow.
+        posterior = np.ascontiguousarray(posterior)
         solid = posterior > 0.5
         # Solid parts count, not the sum: a haze over the frame is not an object.
         area = float(posterior[solid].sum())
@@ -201,7 +204,6 @@ def _velocity_of(posterior: FloatImage, cues: FrameCues) -> npt.NDArray[np.float
     """Return the object's own motion in cue pixels a frame, (x, y)."""
     if cues.residual is None:
         return np.zeros(2)
-    weight = posterior[..., None]
     total = max(float(posterior.sum()), 1e-6)
-    velocity: npt.NDArray[np.float64] = -(cues.residual * weight).sum(axis=(0, 1)) / total
-    return velocity.astype(np.float64)
+    sums = [float((cues.residual[..., axis] * posterior).sum()) for axis in (0, 1)]
+    return -np.array(sums) / total

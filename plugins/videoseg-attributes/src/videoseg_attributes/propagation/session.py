@@ -26,6 +26,7 @@ from videoseg_attributes.propagation.view import (
     suits,
 )
 from videoseg_attributes.segmentation.cut import CutSegmenter, fill_ellipse
+from videoseg_attributes.vision.optical_flow import FloatImage
 
 __all__ = ["FlowSession"]
 
@@ -232,20 +233,19 @@ def _masks_of(competition: Competition, size: Size) -> dict[int, BoolArray]:
     """
     import cv2
 
-    height, width = size
-    posteriors = competition.posteriors
-    masks: dict[int, BoolArray] = {}
-    background = np.ascontiguousarray(posteriors[..., 0])
-    best = np.asarray(cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR))
+    def enlarge(number: int) -> FloatImage:
+        share = np.ascontiguousarray(competition.posteriors[..., number])
+        large = cv2.resize(share, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(large, dtype=np.float32)
+
+    best = enlarge(0)
+    winners = np.zeros(size, dtype=np.int32)
     for number, object_id in enumerate(competition.object_ids, start=1):
-        if not competition.visible(object_id):
-            masks[object_id] = np.zeros(size, dtype=bool)
-            continue
-        posterior = np.ascontiguousarray(posteriors[..., number])
-        large = np.asarray(cv2.resize(posterior, (width, height), interpolation=cv2.INTER_LINEAR))
-        mine = large > best
-        for earlier in masks.values():
-            earlier &= ~mine
-        best = np.maximum(best, large)
-        masks[object_id] = mine
-    return {key: remove_specks(mask, _SMALLEST_PART) for key, mask in masks.items()}
+        if competition.visible(object_id):
+            share = enlarge(number)
+            np.copyto(winners, number, where=share > best)
+            np.maximum(best, share, out=best)
+    return {
+        object_id: remove_specks(winners == number, _SMALLEST_PART)
+        for number, object_id in enumerate(competition.object_ids, start=1)
+    }
