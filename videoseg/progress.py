@@ -44,7 +44,7 @@ _NOTEBOOK_INTERVAL = 0.25
 _NOTEBOOK_LINES = 12
 
 
-_open: WeakSet[ProgressObserver] = WeakSet()
+_open_observers: WeakSet[ProgressObserver] = WeakSet()
 """The observers whose display is open: two at a time garble each other."""
 
 
@@ -66,7 +66,7 @@ class ProgressObserver:
     def close(self) -> None:
         """Restore the terminal. Closing twice does nothing."""
         if self._display is not None:
-            _open.discard(self)
+            _open_observers.discard(self)
             self._display.close()
             self._display = None
 
@@ -79,7 +79,7 @@ class ProgressObserver:
     def _open(self) -> ProgressDisplay:
         if self._display is None:
             self._display = open_display(self._stream, clock=self._clock)
-            _open.add(self)
+            _open_observers.add(self)
         return self._display
 
 
@@ -172,7 +172,7 @@ def default_progress(
         progress = (
             not any(isinstance(one, ProgressObserver) for one in observers)
             and threading.current_thread() is threading.main_thread()
-            and not _open
+            and not _open_observers
             and (_in_notebook() or _is_terminal(sys.stderr))
         )
     if not progress:

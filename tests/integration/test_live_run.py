@@ -23,6 +23,8 @@ def frames():
 
 
 def test_ctrl_c_ends_it_and_keeps_everything(frames, toy_plugins, tmp_path):
+    options = ["--pipeline", "toy", "--live", "-o", "out", "--json"]
+    options += ["--warmup-frames", "4", "--max-side", "48"]
     with looped_stream(frames, fps=30) as url:
         process = subprocess.Popen(
             [

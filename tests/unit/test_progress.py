@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -203,17 +204,14 @@ def test_a_log_names_the_task_in_each_line():
     assert stream.getvalue().splitlines() == ["samples: 2 of 4", "3 frames"]
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 @pytest.fixture
 def shown(monkeypatch):
     """Return what asks whether a run shows its progress by default."""
+    # A bar that another test has left open.
+    monkeypatch.setattr("videoseg.progress._open_observers", WeakSet())
 
     def ask(progress=None, observers=(), stream=None):
-        monkeypatch.setattr(sys, "stderr", stream or Terminal())
+        monkeypatch.setattr(sys, "stderr", Terminal() if stream is None else stream)
         with default_progress(progress, observers) as found:
             return len(found) > len(observers)
 

@@ -120,7 +120,7 @@ def test_the_command_counts_and_exits_by_what_it_did(clips, tmp_path, capsys):
     assert main(command) == 0
     shown = capsys.readouterr()
     assert "2 of 3 done, 1 failed" in shown.out and "broken failed: VideoError" in shown.err
-    assert "0 of 3 items" in shown.err
+    assert "0 of 3 videos" in shown.err
     assert main([*command, "--resume", "--json", "-q"]) == 0
     assert json.loads(capsys.readouterr().out)["failed"][0]["id"] == "broken"
     lost = tmp_path / "lost"
