@@ -23,6 +23,7 @@ from videoseg.text import format_list, parse_json, shorten, shorten_text, show_p
 from videoseg.types import Frame, VideoSource, from_dict, to_dict
 
 __all__ = [
+    "EXPORTS",
     "PARTS",
     "SCHEMA_VERSION",
     "check_tracks",
@@ -41,6 +42,9 @@ PARTS: tuple[str, ...] = ("masks", "overlay", "report")
 """The optional parts of a result folder, beside ``result.json``."""
 
 _FORMAT = "videoseg-result"
+EXPORTS = "exports"
+"""The folder in a result's folder that ``videoseg`` exports it to, and replaces with it."""
+
 _RESULT, _MASKS, _OVERLAY, _REPORT = "result.json", "masks", "overlay.mp4", "report.html"
 
 
@@ -255,7 +259,7 @@ def _parse_document(text: str, path: Path) -> dict[str, Any]:
 
 def why_not_replaceable(folder: Path) -> str | None:
     """Return why a folder is not a result that may be replaced, or None if it is one."""
-    known = {_RESULT, _MASKS, _OVERLAY, _REPORT}
+    known = {_RESULT, _MASKS, _OVERLAY, _REPORT, EXPORTS}
     if foreign := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
         return f"it holds files that are not part of a result ({format_list(foreign, 3)})"
     try:
