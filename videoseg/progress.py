@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeAlias, TypeVar
+from weakref import WeakSet
 
 from videoseg.plugins import FrameDone, StageFinished, StageStarted, hookimpl
 from videoseg.text import format_seconds, printable
@@ -43,8 +44,8 @@ _NOTEBOOK_INTERVAL = 0.25
 _NOTEBOOK_LINES = 12
 
 
-_num_open: list[None] = []
-"""One entry for each display of an observer that is open: two at a time garble each other."""
+_open_observers: WeakSet[ProgressObserver] = WeakSet()
+"""The observers whose display is open: two at a time garble each other."""
 
 
 class ProgressObserver:
@@ -65,7 +66,7 @@ class ProgressObserver:
     def close(self) -> None:
         """Restore the terminal. Closing twice does nothing."""
         if self._display is not None:
-            _num_open.pop()
+            _open_observers.discard(self)
             self._display.close()
             self._display = None
 
@@ -78,7 +79,7 @@ class ProgressObserver:
     def _open(self) -> ProgressDisplay:
         if self._display is None:
             self._display = open_display(self._stream, clock=self._clock)
-            _num_open.append(None)
+            _open_observers.add(self)
         return self._display
 
 
@@ -171,7 +172,7 @@ def default_progress(
         progress = (
             not any(isinstance(one, ProgressObserver) for one in observers)
             and threading.current_thread() is threading.main_thread()
-            and not _num_open
+            and not _open_observers
             and (_in_notebook() or _is_terminal(sys.stderr))
         )
     if not progress:

@@ -128,13 +128,55 @@ def test_results_that_exist_are_exported_to_one_file(ask, tmp_path):
     assert [video["name"] for video in data["videos"]] == ["one", "two"]
 
 
-def test_exports_lie_beside_the_result(ask, tmp_path):
-    document = json.loads(
-        ask("--export", "davis", "--export", "coco", "-o", "out", "--json").stdout
-    )
+def test_exports_lie_in_the_folder_of_the_result_and_are_replaced_with_it(ask, tmp_path):
+    options = ("--export", "davis", "-o", "out", "--only", "masks", "--json")
+    document = json.loads(ask("--export", "coco", *options).stdout)
     assert set(document["exported"]) == {"davis", "coco"}
-    assert (tmp_path / "out-davis").is_dir()
-    assert (tmp_path / "out-coco").exists()
+    assert {path.name for path in (tmp_path / "out/exports").iterdir()} == {"davis", "coco"}
+    ask("--overwrite", *options)
+    assert [path.name for path in (tmp_path / "out/exports").iterdir()] == ["davis"]
+    done = videoseg("export", "out", "--format", "cvat", folder=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "out/exports/cvat").is_dir(), done.stderr
+
+
+def test_a_failing_stage_tells_its_error_once(toy_plugins, tmp_path, clip_path):
+    done = videoseg(
+        *("run", clip_path, "it", *TOY, "-O", "propagator.fails_at=3"),
+        folder=tmp_path,
+        plugins=toy_plugins,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("made of cheese") == 1, done.stderr
+    assert "propagator hold: failed after" in done.stderr
+
+
+def test_a_part_and_the_whole_time_are_told(ask, tmp_path):
+    options = ("--start", "3f", "--end", "0.75", "--every", "2", "--max-side", "48")
+    text = ask(*options, "-o", "out").stdout
+    assert "looked at   frames 3 to 7, every 2, at 48x32" in text
+    assert "visible in 3 of 3 frames" in text and "12 frames of 96x64" in text
+    result = Segmentation.load(tmp_path / "out")
+    assert result.tracks[0].visible_frames == (3, 5, 7) and result.part.size == (32, 48)
+    assert result.timings["start"] > 0 and result.timings["saving"] > 0
+    told = float(re.search(r"time +([\d.]+) seconds", text)[1])
+    assert told >= round(result.timings["total"], 1) - 0.1
+
+
+def test_objects_are_given_instead_of_a_query(toy_plugins, tmp_path, clip_path):
+    done = videoseg(
+        *("run", clip_path, "--box", "cup=2:10,12,40,30", *TOY, "-o", "out", "-q"),
+        folder=tmp_path,
+        plugins=toy_plugins,
+    )
+    assert done.returncode == 0, done.stderr
+    result = Segmentation.load(tmp_path / "out")
+    assert (result.query, result.grounding.keyframe, result.tracks[0].label) == ("", 2, "cup")
+
+
+@pytest.mark.parametrize("query", [(), ("it", "--box", "0:1,1,5,5")])
+def test_either_a_query_or_objects_are_needed(tmp_path, clip_path, query):
+    done = videoseg("run", clip_path, *query, folder=tmp_path)
+    assert done.returncode == 2 and "either a 'QUERY', or objects" in done.stderr
 
 
 def test_seed_and_options_are_recorded(ask, tmp_path):

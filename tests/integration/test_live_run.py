@@ -23,10 +23,26 @@ def frames():
 
 
 def test_ctrl_c_ends_it_and_keeps_everything(frames, toy_plugins, tmp_path):
+    options = ["--pipeline", "toy", "--live", "-o", "out", "--json"]
+    options += ["--warmup-frames", "4", "--max-side", "48"]
     with looped_stream(frames, fps=30) as url:
         process = subprocess.Popen(
-            [*COMMAND, "run", url, "the middle", "--pipeline", "toy", "--live", "-o", "out"]
-            + ["--warmup-frames", "4", "--max-side", "48", "--json"],
+            [
+                *COMMAND,
+                "run",
+                url,
+                "the middle",
+                "--pipeline",
+                "toy",
+                "--live",
+                "-o",
+                "out",
+                "--warmup-frames",
+                "4",
+                "--max-side",
+                "48",
+                "--json",
+            ],
             cwd=tmp_path,
             env=environment(toy_plugins),
             stdout=subprocess.PIPE,

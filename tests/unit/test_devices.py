@@ -109,3 +109,10 @@ def test_what_an_error_holds_is_released():
         assert known[0]() is not None
         release_memory(error)
         assert known[0]() is None
+
+
+def test_auto_is_apples_gpu_for_a_stage_that_runs_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device("auto", kinds=("cpu", "cuda", "mps")).type == "mps"
+    assert pick_device("auto").type == "cpu"

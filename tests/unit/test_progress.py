@@ -2,11 +2,22 @@ import io
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakSet
 
+import numpy as np
 import pytest
+from toy_stages import pipeline
 
 from videoseg.plugins import FrameDone, Registry, StageFinished, StageStarted
-from videoseg.progress import ProgressBar, open_display, show_task, track
+from videoseg.progress import (
+    ProgressBar,
+    default_progress,
+    open_display,
+    show_task,
+    track,
+)
+from videoseg.types import Box, Prompt
 
 
 class Clock:
@@ -191,3 +202,47 @@ def test_a_log_names_the_task_in_each_line():
     clock.now += 11
     display.advance(3, None, "3 frames")
     assert stream.getvalue().splitlines() == ["samples: 2 of 4", "3 frames"]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Return what asks whether a run shows its progress by default."""
+    # A bar that another test has left open.
+    monkeypatch.setattr("videoseg.progress._open_observers", WeakSet())
+
+    def ask(progress=None, observers=(), stream=None):
+        monkeypatch.setattr(sys, "stderr", Terminal() if stream is None else stream)
+        with default_progress(progress, observers) as found:
+            return len(found) > len(observers)
+
+    return ask
+
+
+def test_progress_is_on_by_default_on_terminals_and_in_notebooks(shown, monkeypatch):
+    assert shown()
+    assert not shown(stream=io.StringIO()) and not shown(progress=False)
+    assert shown(progress=True, stream=io.StringIO())
+    monkeypatch.setattr("videoseg.progress._in_notebook", lambda: True)
+    assert shown(stream=io.StringIO()) and not shown(progress=False)
+
+
+def test_one_display_is_enough(shown):
+    with ProgressBar(io.StringIO()) as bar:
+        assert not shown(observers=(bar,))
+        bar.videoseg_stage_started(StageStarted("sampler", "uniform"))
+        assert not shown()
+    assert shown()
+
+
+def test_other_threads_show_nothing_by_themselves(shown):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(shown).result() is False
+
+
+def test_a_pipeline_shows_its_progress_if_asked(capsys):
+    video = np.zeros((3, 8, 8, 3), np.uint8)
+    for progress in (True, False, None):
+        pipeline()(video, "it", progress=progress)
+        assert bool(capsys.readouterr().err) is bool(progress)
+    pipeline().propagate(video, Prompt(1, 0, box=Box(0, 0, 2, 2)), progress=True)
+    assert "propagator Hold" in capsys.readouterr().err

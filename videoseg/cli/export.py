@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.options import FORMATS, complete_formats
+from videoseg.cli.options import EXPORTS, FORMATS, complete_formats
 from videoseg.cli.terminal import json_option, open_console, print_files, working, write_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ __all__ = ["export_results"]
     "-o",
     "--output",
     type=PATH,
-    help="The folder that all results share. Default for one result: RESULT-FORMAT beside it.",
+    help="The folder that all results share. Default for one result: RESULT/exports/FORMAT.",
 )
 @click.option(
     "--video",
@@ -81,7 +81,8 @@ def export_results(
         raise click.UsageError("--video goes with one result")
     loaded = [load_result(path) for path in results]
     sequences = _sequences(results, loaded)
-    root = output or results[0].absolute().with_name(f"{results[0].absolute().name}-{name}")
+    first = results[0] if results[0].is_dir() else results[0].parent
+    root = output or first / EXPORTS / name
     written: list[Path] = []
     with ExitStack() as stack:
         frames_of = None if video is None else _open(video, stack)

@@ -144,6 +144,9 @@ def complete_formats(
     return beginning(FORMATS, incomplete)
 
 
+EXPORTS = "exports"
+"""The folder of a result that holds its exports, by format; a test compares it, too."""
+
 _PARTS = ("masks", "overlay", "report")
 
 

@@ -13,7 +13,7 @@ import click
 
 from videoseg.cli.completion import complete_components, complete_files
 from videoseg.cli.framework import PATH, VideosegCommand, seconds_running
-from videoseg.cli.options import FORMATS, complete_formats, parts_option, pipeline_options
+from videoseg.cli.options import EXPORTS, FORMATS, complete_formats, parts_option, pipeline_options
 from videoseg.cli.terminal import json_option, open_console, working, write_json
 from videoseg.cli.video_options import (
     GivenObject,
@@ -21,7 +21,6 @@ from videoseg.cli.video_options import (
     part_options,
     prompt_options,
 )
-from videoseg.errors import OutputError
 from videoseg.text import printable
 
 if TYPE_CHECKING:
@@ -208,7 +207,7 @@ def run(
         prompts = make_prompts(given, opened)
         folder = output or default_output_folder(opened.name)
         check_output_folder(folder, overwrite=overwrite)
-        _check_exports(formats, folder, overwrite=overwrite)
+        _check_exports(formats, folder)
         checkpoint = Checkpoint(
             folder, query=query, video=opened, pipeline=pipe.config.to_dict(), seed=seed
         )
@@ -226,7 +225,7 @@ def run(
             checkpoint.result = result
             with working(f"saving to {folder}", quiet=quiet):
                 result.save(folder, overwrite=overwrite, parts=parts)
-        with working(f"exporting to {folder.parent}", quiet=quiet or not formats):
+        with working(f"exporting to {folder / EXPORTS}", quiet=quiet or not formats):
             exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
         write_json(answer_document(result, folder, exported, seconds=seconds_running()))
@@ -327,16 +326,13 @@ def _hint_at_live(video: str) -> None:
         )
 
 
-def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
+def _check_exports(formats: Sequence[str], folder: Path) -> None:
     from videoseg.cli.output_folder import check_path_length
     from videoseg.results import check_format
 
     for name in formats:
         check_format(name)
-        place = _export_folder(folder, name)
-        check_path_length(place)
-        if os.path.lexists(place) and not overwrite:
-            raise OutputError(f"{place} already exists; choose another -o or pass --overwrite")
+        check_path_length(_export_folder(folder, name))
 
 
 def _export(
@@ -356,4 +352,4 @@ def _export(
 
 
 def _export_folder(folder: Path, name: str) -> Path:
-    return folder.with_name(f"{folder.name}-{name}")
+    return folder / EXPORTS / name

@@ -25,6 +25,7 @@ from videoseg.text import format_list, parse_json, shorten, shorten_text, show_p
 from videoseg.types import BoolArray, Frame, VideoSource, from_dict, to_dict
 
 __all__ = [
+    "EXPORTS",
     "FORMAT",
     "PARTS",
     "SCHEMA_VERSION",
@@ -45,6 +46,9 @@ PARTS: tuple[str, ...] = ("masks", "overlay", "report")
 
 FORMAT = "videoseg-result"
 """What ``result.json`` says it is."""
+
+EXPORTS = "exports"
+"""The folder in a result's folder that ``videoseg`` exports it to, and replaces with it."""
 
 _RESULT, _MASKS, _REPORT = "result.json", "masks", "report.html"
 _OVERLAY, _PICTURE = "overlay.mp4", "overlay.png"
@@ -262,7 +266,7 @@ def _parse_document(text: str, path: Path) -> dict[str, Any]:
 
 def why_not_replaceable(folder: Path) -> str | None:
     """Return why a folder is not a result that may be replaced, or None if it is one."""
-    known = {_RESULT, _MASKS, _OVERLAY, _PICTURE, _REPORT}
+    known = {_RESULT, _MASKS, _OVERLAY, _PICTURE, _REPORT, EXPORTS}
     if foreign := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
         return f"it holds files that are not part of a result ({format_list(foreign, 3)})"
     try:

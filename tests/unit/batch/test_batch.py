@@ -120,7 +120,7 @@ def test_the_command_counts_and_exits_by_what_it_did(clips, tmp_path, capsys):
     assert main(command) == 0
     shown = capsys.readouterr()
     assert "2 of 3 done, 1 failed" in shown.out and "broken failed: VideoError" in shown.err
-    assert "0 of 3 items" in shown.err
+    assert "0 of 3 videos" in shown.err
     assert main([*command, "--resume", "--json", "-q"]) == 0
     assert json.loads(capsys.readouterr().out)["failed"][0]["id"] == "broken"
     lost = tmp_path / "lost"
@@ -129,3 +129,36 @@ def test_the_command_counts_and_exits_by_what_it_did(clips, tmp_path, capsys):
     assert main(["batch", str(lost), "it", "-o", str(tmp_path / "out2"), "-q"]) == 1
     assert main(["batch", str(lost), "-o", str(tmp_path / "out3")]) == 1
     assert "no query for the videos" in capsys.readouterr().err
+
+
+def test_a_batch_looks_at_a_part_of_each_video_and_goes_on_with_the_same(
+    pipeline, clips, tmp_path
+):
+    (clips / "broken.mp4").unlink()
+    options = {"pipeline": pipeline, "parts": ()}
+    outcome = segment_videos(
+        clips, "the largest object", tmp_path / "out", every=2, max_side=32, **options
+    )
+    assert outcome.done_ids == ("bear", "cart")
+    result = vs.Segmentation.load(outcome.result_folder("bear"))
+    assert result.part.every == 2 and max(result.part.size) <= 32
+    assert result.video.num_frames == vs.Video.open(clips / "bear").num_frames
+    with pytest.raises(OutputError, match="another part of the videos"):
+        segment_videos(clips, "the largest object", tmp_path / "out", resume=True, **options)
+    with pytest.raises(ConfigError, match="start must be seconds"):
+        segment_videos(clips, "it", tmp_path / "new", start="soon", **options)
+
+
+def test_a_batch_is_exported_to_one_folder_for_each_format(clips, tmp_path, capsys):
+    (clips / "broken.mp4").unlink()
+    arguments = ["batch", str(clips), "the largest object", "-o", str(tmp_path / "out")]
+    arguments += ["--only", "masks", "--json", "--export", "coco"]
+    assert main(arguments) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["exported"] == {"coco": str(tmp_path / "out" / "coco")}
+    annotations = tmp_path / "out/coco/annotations/instances_default.json"
+    videos = json.loads(annotations.read_text())["videos"]
+    assert [video["name"] for video in videos] == ["bear", "cart"]
+    assert main([*arguments, "--resume", "-q"]) == 0, "exports are written again"
+    assert main(["batch", str(clips), "it", "-o", str(tmp_path / "x"), "--export", "coc"]) == 1
+    assert not (tmp_path / "x").exists()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
 import click
 import pytest
 
+from videoseg.cli import pipeline_options, program
 from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.program import run_program
 from videoseg.errors import ConfigError, MissingWeightsError, VideosegError
+from videoseg.pipeline import STAGES
 from videoseg.testing import moving_square
 from videoseg.video import write_video
 
@@ -118,3 +121,69 @@ def test_quotes_are_suggested_only_for_commands_that_take_text(capsys):
     assert "put text with spaces in quotes" in capsys.readouterr().err
     assert run_program(["doctor", "now"]) == 2
     assert "quotes" not in capsys.readouterr().err
+
+
+@pytest.fixture
+def told_by_run(capsys):
+    """Return what runs a command with the options of a pipeline that fails."""
+
+    def run(text: str) -> str:
+        @click.command(cls=VideosegCommand)
+        @pipeline_options
+        def fails(**_: object) -> None:
+            raise ConfigError(text)
+
+        assert run_program(["fails"], click.Group("videoseg", {"fails": fails})) == 1
+        return capsys.readouterr().err.removeprefix("error: ").strip()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        (
+            "propagator 'sam2': model 'toy' has no weights; set random_weights=True",
+            "propagator 'sam2': model 'toy' has no weights; pass "
+            "-O propagator.random_weights=true",
+        ),
+        (
+            "grounder: use a smaller model, precision='bfloat16', or device='cpu'",
+            "grounder: use a smaller model, -O grounder.precision=bfloat16, or --device cpu",
+        ),
+        (
+            "propagator: name a file with checkpoint=...",
+            "propagator: name a file with -O propagator.checkpoint=...",
+        ),
+        ("there is no file a=True", "there is no file a=True"),
+        ("open it with live=False", "open it with live=False"),
+    ],
+)
+def test_arguments_of_stages_are_options_of_the_command(told_by_run, text, typed):
+    assert told_by_run(text) == typed
+
+
+def test_the_stages_that_messages_begin_with_are_those_of_pipelines():
+    assert program._STAGES == STAGES
+
+
+def logged(capsys, *options):
+    @click.command(cls=VideosegCommand)
+    def works() -> None:
+        for name in ("videoseg.pipeline", "videoseg_sam2.network", "another"):
+            logging.getLogger(name).info("%s informs", name)
+            logging.getLogger(name).debug("%s tells all", name)
+
+    assert run_program(["works", *options], click.Group("videoseg", {"works": works})) == 0
+    return capsys.readouterr().err
+
+
+def test_v_logs_to_standard_error_what_videoseg_and_its_plug_ins_do(capsys):
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    assert logged(capsys) == ""
+    once, twice = logged(capsys, "-v"), logged(capsys, "-vv")
+    assert "videoseg.pipeline informs" in once and "videoseg_sam2.network informs" in once
+    assert "another" not in twice and "tells all" not in once
+    assert "videoseg.pipeline tells all" in twice
+    assert (root.level, list(root.handlers)) == before

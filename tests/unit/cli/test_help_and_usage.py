@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
+from videoseg.cli import options
 from videoseg.cli.main import main
 from videoseg.cli.terminal import open_console, print_row
-from videoseg.results import EXPORT_FORMATS
+from videoseg.results import EXPORT_FORMATS, folder
 
 COMMANDS = [
     [],
@@ -49,6 +50,10 @@ def test_no_arguments_show_the_help(capsys):
 def test_examples_are_shown_as_written(capsys):
     main(["run", "--help"])
     assert '  videoseg run dog.mp4 "the dog that jumps"\n' in capsys.readouterr().out
+
+
+def test_exports_go_to_the_folder_that_belongs_to_a_result():
+    assert options.EXPORTS == folder.EXPORTS
 
 
 def test_help_lists_every_format_that_can_be_exported(capsys):

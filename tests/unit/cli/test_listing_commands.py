@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import videoseg as vs
-from videoseg.cli.doctor import examine
+from videoseg.cli.doctor import _failed_imports, _model_libraries, examine
 from videoseg.cli.main import main
 from videoseg.errors import CORE_PACKAGES, OutputError
 from videoseg.plugins import KINDS, RegisteredComponent
@@ -339,3 +339,22 @@ def test_random_weights_are_told(run, declared):
     assert "usable; random weights, which find nothing: Needs much." in words(run("plugins").out)
     text = words(run("pipelines", "show", "needy").out)
     assert "state usable; random weights, which find nothing" in text
+
+
+def test_the_doctor_tells_versions_of_model_libraries_and_which_cannot_be_imported(
+    monkeypatch, tmp_path
+):
+    for name, source in (("torch", ""), ("torchvision", "raise RuntimeError('no operator nms')")):
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(metadata, "version", {"torch": "2.9", "torchvision": "0.1"}.__getitem__)
+    monkeypatch.setattr(metadata, "PackageNotFoundError", KeyError)
+    _failed_imports.cache_clear()
+    try:
+        versions, broken = _model_libraries()
+    finally:
+        _failed_imports.cache_clear()
+    assert versions.detail == "torch 2.9, torchvision 0.1"
+    assert (broken.subject, broken.verdict) == ("torchvision", "note")
+    assert "cannot be imported (RuntimeError: no operator nms)" in broken.detail
+    assert "of the build that goes with torch 2.9" in broken.detail

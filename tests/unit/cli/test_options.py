@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videoseg import ConfigError
+from videoseg import ConfigError, add, default_registry, use
 from videoseg.cli.options import checked_pipeline, named_pipeline, parse_options
 from videoseg.cli.output_folder import check_output_folder, default_output_folder
 from videoseg.errors import ComponentNotFoundError, OutputError
+from videoseg.types import PropagatorCapabilities
 
 
 def composed(name="attributes", *, stages=None, options=None, max_turns=None):
@@ -124,3 +125,79 @@ def test_an_empty_folder_is_free(tmp_path):
     (tmp_path / "out").mkdir()
     check_output_folder(tmp_path / "out", overwrite=False)
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+class Placed:
+    """A propagator with a device to choose."""
+
+    def __init__(self, *, device: str = "auto"):
+        self.device = device
+
+    def open(self, video, *, seed=0):
+        raise NotImplementedError
+
+
+class Wraps:
+    """A grounder that wraps another one."""
+
+    def __init__(self, *, grounder: dict | None = None):
+        self.grounder = grounder
+
+    def step(self, episode):
+        raise NotImplementedError
+
+
+class Asks:
+    """A grounder with a device to choose."""
+
+    def __init__(self, *, device: str = "auto"):
+        self.device = device
+
+    def step(self, episode):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def placed():
+    default_registry.cache_clear()
+    capabilities = PropagatorCapabilities(boxes=True)
+    add("propagator", "placed", Placed, capabilities=capabilities)
+    add("grounder", "asks", Asks)
+    add("grounder", "wraps", Wraps)
+    yield
+    default_registry.cache_clear()
+
+
+def on_device(device, options=None, **stages):
+    return checked_pipeline(
+        "attributes", stages=stages, options=options or {}, max_turns=None, device=device
+    )
+
+
+def test_a_device_is_given_to_the_stages_that_have_one_to_choose(placed):
+    config = on_device("cuda:1", propagator="placed").config
+    assert config.propagator.options == {"device": "cuda:1"}
+    assert "device" not in config.grounder.options
+
+
+def test_an_option_of_a_stage_wins_over_the_device_of_all(placed):
+    options = {"propagator": {"device": "cpu"}}
+    config = on_device("cuda", options, propagator="placed", grounder="asks").config
+    assert config.propagator.options == {"device": "cpu"}
+    assert config.grounder.options == {"device": "cuda"}
+
+
+def test_what_a_stage_wraps_runs_there_as_well(placed):
+    from videoseg.cli.options import _on_device
+
+    pipe = on_device(None, propagator="placed").replace(
+        grounder=use("wraps", grounder={"name": "asks"})
+    )
+    config = _on_device(pipe, "cuda").config
+    assert config.grounder.options == {"grounder": {"name": "asks", "options": {"device": "cuda"}}}
+
+
+def test_a_gpu_that_no_stage_could_use_is_refused_and_the_cpu_is_not():
+    with pytest.raises(ConfigError, match="no stage of this pipeline has a device"):
+        on_device("cuda")
+    assert on_device("auto").config == on_device("cpu").config == on_device(None).config

@@ -310,3 +310,20 @@ def test_a_broken_video_costs_its_own_samples_only(drawn, pipeline, tmp_path):
     assert {row.video_id for row in report.failures} == {"bear"}
     assert report.failures[0].error.type == "VideoError"
     assert report.overall["j"] == pytest.approx(0.5)
+
+
+def test_only_some_samples_are_run_by_their_id_or_that_of_their_video(drawn, pipeline, tmp_path):
+    split = drawn()
+    one, *_ = split.samples
+    report = evaluate(split, pipeline(), tmp_path / "one", only=[one.id])
+    assert [row.sample for row in report.samples] == [one.id]
+    report = evaluate(split, pipeline(), tmp_path / "video", only=[one.video_id])
+    of_video = [sample.id for sample in split.samples if sample.video_id == one.video_id]
+    assert [row.sample for row in report.samples] == of_video
+
+
+def test_an_id_that_no_sample_has_is_refused_with_the_nearest(drawn, pipeline, tmp_path):
+    wrong = drawn().samples[0].id + "x"
+    with pytest.raises(ConfigError, match=r"no sample and no video .*did you mean"):
+        evaluate(drawn(), pipeline(), tmp_path / "out", only=[wrong])
+    assert not (tmp_path / "out").exists()

@@ -67,7 +67,9 @@ def test_a_source_that_is_off_is_an_error_without_the_password():
     assert "secret" not in str(caught.value)
 
 
-def test_a_page_that_is_no_video_is_an_error(tmp_path):
-    with pytest.raises(VideoError, match="cannot be opened|has no video"):
-        with looped_stream(pictures(), count=0) as url:
-            LiveFrames(url, timeout=2)
+def test_a_page_that_is_no_video_is_an_error():
+    with (
+        looped_stream(pictures(), count=0) as url,
+        pytest.raises(VideoError, match=r"cannot be opened|has no video"),
+    ):
+        LiveFrames(url, timeout=2)
