@@ -119,7 +119,9 @@ def list_candidates(comparison: Comparison) -> list[str]:
         groups.setdefault(outcome or "not taken", []).append(one)
     lines = []
     for outcome, members in list(groups.items())[:_MOST]:
-        names = [f"{one.number} ({one.label})" if one.label else str(one.number) for one in members]
+        names = [
+            f"{one.number} ({one.label})" if one.label else str(one.number) for one in members
+        ]
         judged = [f"{item.words} {_value(item)}" for item in members[0].judgements[:_MOST_WORDS]]
         # Of several there is not one score.
         told = [outcome, *([", ".join(judged)] if judged and len(members) == 1 else [])]
