@@ -187,6 +187,8 @@ LATE_CIRCLES: dict[frozenset[str], str] = {
     ),
     frozenset(
         {
+            "videoseg.results.candidates",
+            "videoseg.results.colors",
             "videoseg.results.folder",
             "videoseg.results.live",
             "videoseg.results.notebook",

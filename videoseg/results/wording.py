@@ -75,7 +75,10 @@ def describe_video(facts: VideoFacts) -> str:
         return " · ".join([*parts, "one frame"])
     parts.append(f"{facts.num_frames} frames")
     if has_times(facts):
-        parts += [f"{facts.fps:.4g} frames/s", format_seconds(facts.duration)]
+        parts += [
+            f"{facts.fps:.4g}\u00a0frames/s",
+            format_seconds(facts.duration).replace(" ", "\u00a0"),
+        ]
     return " · ".join(parts)
 
 

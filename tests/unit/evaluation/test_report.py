@@ -249,7 +249,7 @@ def test_measures_that_do_not_apply_to_a_sample_leave_a_gap():
     report = report_of(records, protocol=rules)
     assert report.measures == ("giou", "ciou", "no_target_accuracy", "target_accuracy")
     assert report.main_measure == "giou"
-    assert "<td>\u2013</td>" in render_html(report)
+    assert re.search("<td[^>]*>\u2013</td>", render_html(report))
 
 
 def test_plots_hold_every_sample_and_stay_within_their_frame():

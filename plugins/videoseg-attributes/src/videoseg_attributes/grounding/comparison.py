@@ -76,18 +76,16 @@ def _choose_positions(
     candidates: Sequence[MeasuredCandidate], keyframe: int | None
 ) -> dict[int, int]:
     """Return for each visible candidate a surveyed position; few different ones in all."""
-    visible = np.array([one.visible for one in candidates])
     frames = candidates[0].frames
-    away = np.abs(frames - frames.mean() if keyframe is None else frames - keyframe)
-    left = visible.any(axis=1)
+    away = np.abs(frames - (frames.mean() if keyframe is None else keyframe))
+    left = [one for one in candidates if one.visible.any()]
     chosen: dict[int, int] = {}
-    while left.any():
+    while left:
         # The frame that shows the most of what is left, the nearest of these.
-        counts = visible[left].sum(axis=0)
-        best = min(np.flatnonzero(counts == counts.max()), key=lambda place: away[place])
-        for place in np.flatnonzero(left & visible[:, best]):
-            chosen[candidates[place].candidate_id] = int(best)
-            left[place] = False
+        counts = np.sum([one.visible for one in left], axis=0)
+        best = min(np.flatnonzero(counts == counts.max()), key=lambda place: float(away[place]))
+        chosen |= {one.candidate_id: int(best) for one in left if one.visible[best]}
+        left = [one for one in left if not one.visible[best]]
     return chosen
 
 
