@@ -26,8 +26,12 @@ class ThreadSlot:
         self._stopped = threading.Event()
 
     def run(self, work, *, seconds, on_message):
+        from videoseg_studio.jobs.exports import ExportWork, write_archive
         from videoseg_studio.jobs.types import JobError, Progress
 
+        if isinstance(work, ExportWork):
+            write_archive(work)
+            return "done", None
         on_message("progress", Progress("grounder", "stand-in", 0))
         if work.query.startswith("wait"):
             while not self.released.is_set():
