@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -77,4 +79,9 @@ def wait_until_finished(client, job):
 
 def all_files(folder):
     """Return the paths of all files below a folder, relative to it."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    # Unlike rglob, this does not mind folders that are deleted meanwhile.
+    return {
+        str(Path(place, name).relative_to(folder))
+        for place, _, names in os.walk(folder)
+        for name in names
+    }

@@ -75,7 +75,8 @@ def run_worker(connection: Connection) -> None:
             work: Work | ExportWork = connection.recv()
             try:
                 if isinstance(work, ExportWork):
-                    connection.send(("done", write_archive(work)))
+                    write_archive(work)
+                    connection.send(("done", None))
                 else:
                     connection.send(("done", bench.run(work, connection.send)))
             except (EOFError, BrokenPipeError, ConnectionResetError):
