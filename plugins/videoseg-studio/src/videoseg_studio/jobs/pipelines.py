@@ -47,7 +47,13 @@ class AllowedPipelines:
         self._pipelines: dict[str, Pipeline] = {}
         for name in dict.fromkeys(names):
             pipeline = checked_pipeline(name, stages={}, options={}, max_turns=None)
-            shown = name if "/" not in name and "\\" not in name else Path(name).stem
+            readiness = pipeline.readiness()
+            if readiness.state != "usable":
+                raise ConfigError(
+                    f"pipeline {shorten(name)} cannot be used on this machine: {readiness}"
+                )
+            is_file = name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name
+            shown = Path(name).stem if is_file else name
             if shown in self._pipelines:
                 raise ConfigError(f"two pipelines are called {shorten(shown)}; rename a file")
             self._pipelines[shown] = pipeline
