@@ -63,11 +63,26 @@ class Ours:
         checkpoint: The checkpoint.
         options: Sizes of the memories.
         dtype: The type to compute in.
+        openvino: Whether the encoder of images runs in OpenVINO.
+        eight_bit: Whether that encoder multiplies 8-bit numbers.
     """
 
-    def __init__(self, checkpoint: Path, options: MemoryOptions, dtype: torch.dtype) -> None:
-        device = torch.device("cpu")
-        self._network = prepare(load_network(checkpoint), device=device, dtype=dtype)
+    def __init__(
+        self,
+        checkpoint: Path,
+        options: MemoryOptions,
+        dtype: torch.dtype,
+        *,
+        openvino: bool = False,
+        eight_bit: bool = False,
+    ) -> None:
+        self._network = prepare(
+            load_network(checkpoint),
+            device=torch.device("cpu"),
+            dtype=dtype,
+            openvino=openvino,
+            eight_bit=eight_bit,
+        )
         self.tracker = Tracker(self._network, options)
 
     @property

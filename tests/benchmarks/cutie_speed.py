@@ -23,6 +23,7 @@ from cutie_parity import Ours, images_of
 from cutie_reference import SIZES, Reference, informative_network
 from propagator_speed import PLACES, race
 from videoseg_cutie.options import MemoryOptions
+from videoseg_xmem.loading import check_engine
 from xmem_reference import boxes
 
 
@@ -39,8 +40,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(480, 854), metavar=("H", "W"))
     parser.add_argument("--objects", type=int, default=1, choices=(1, 2, 3))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    precisions = ("float32", "bfloat16", "int8")
+    parser.add_argument("--precision", choices=precisions, default="float32")
+    parser.add_argument("--engine", choices=("eager", "openvino"), default="eager")
     options = parser.parse_args()
+    check_engine(options.engine, options.precision, "cpu")
     torch.set_num_threads(options.threads)
     size = (options.size[0], options.size[1])
     folder = options.data / "davis" / "JPEGImages" / "480p" / options.sequence
@@ -51,12 +55,18 @@ def main() -> None:
         torch.save(informative_network(dimensions).state_dict(), checkpoint)
         both = {
             "reference": Reference(options.reference, checkpoint, dimensions, memory),
-            "ours": Ours(checkpoint, memory, getattr(torch, options.precision)),
+            "ours": Ours(
+                checkpoint,
+                memory,
+                torch.bfloat16 if options.precision == "bfloat16" else torch.float32,
+                openvino=options.engine == "openvino",
+                eight_bit=options.precision == "int8",
+            ),
         }
     given = dict(enumerate(boxes(size, PLACES[: options.objects])))
     print(
         f"{options.network}, {len(images)} frames at {size[0]}x{size[1]}, {options.objects} "
-        f"object(s), {options.threads} thread(s), {options.precision} for ours, "
+        f"object(s), {options.threads} thread(s), {options.precision}, {options.engine} for ours, "
         f"{torch.backends.cpu.get_cpu_capability()}\n"
     )
     race(both, images, given, skip=options.skip)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
-from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator, compute_type
-from videoseg_xmem.options import Precision
+from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator, check_engine, compute_type
+from videoseg_xmem.options import Engine, Precision
 
 from videoseg.devices import pick_device, torch_defaults
 from videoseg.errors import ConfigError
@@ -55,14 +55,18 @@ class CutiePropagator(NetworkPropagator["CutieNetwork"]):
         chunk_size: Number of objects that are read and decoded at a time, to save memory; None
             for all. Objects of different chunks meet only where they compete for pixels.
         precision: ``float32``, ``bfloat16``, or ``auto`` for the faster of the two on the
-            device.
+            device; ``int8``, with OpenVINO, for an encoder of images that multiplies 8-bit
+            numbers.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU if there is one.
         max_objects_per_pass: Number of objects that compete in one pass; None for all.
-        compile: Whether to compile the network (``torch.compile``), which takes a minute and
-            is worth it for long videos.
+        engine: ``eager`` for torch, ``compile`` to compile the network (``torch.compile``), which
+            takes a minute and is worth it for long videos, ``openvino`` to run the encoder of
+            images in OpenVINO on a CPU.
 
     Raises:
-        ConfigError: If options are out of range or the device is not there.
+        ConfigError: If options are out of range or do not go together, or the device is not
+            there.
+        MissingDependencyError: If OpenVINO is asked for and not installed.
         MissingWeightsError: If the weights are not on this machine.
     """
 
@@ -85,7 +89,7 @@ class CutiePropagator(NetworkPropagator["CutieNetwork"]):
         precision: Precision = "auto",
         device: str = "auto",
         max_objects_per_pass: PositiveInt | None = None,
-        compile: bool = False,  # noqa: A002 - torch's name for it
+        engine: Engine = "eager",
     ) -> None:
         super().__init__(device=device, max_objects_per_pass=max_objects_per_pass)
         self._memory = MemoryOptions(
@@ -103,8 +107,9 @@ class CutiePropagator(NetworkPropagator["CutieNetwork"]):
         if problems := self._memory.problems():
             raise ConfigError(problems)
         self._max_internal_size = max_internal_size
-        self._compile = compile
+        self._engine: Engine = engine
         self._precision: Precision = precision
+        check_engine(engine, precision, device)
         self._checkpoint = None if str(checkpoint) == RANDOM else find_checkpoint(checkpoint)
 
     def open(self, video: VideoSource, *, seed: int = 0) -> CutieSession:  # noqa: ARG002
@@ -133,11 +138,17 @@ class CutiePropagator(NetworkPropagator["CutieNetwork"]):
         from videoseg_cutie.network import Dimensions
         from videoseg_cutie.network.preparation import compile_network, prepare
 
-        device = pick_device(self._device)
+        device = pick_device("cpu" if self._engine == "openvino" else self._device)
         with torch_defaults():
             if self._checkpoint is None:
                 network = random_network(Dimensions())
             else:
                 network = load_network(self._checkpoint)
-            network = prepare(network, device=device, dtype=compute_type(self._precision, device))
-            return compile_network(network) if self._compile else network
+            network = prepare(
+                network,
+                device=device,
+                dtype=compute_type(self._precision, device, engine=self._engine),
+                openvino=self._engine == "openvino",
+                eight_bit=self._precision == "int8",
+            )
+            return compile_network(network) if self._engine == "compile" else network

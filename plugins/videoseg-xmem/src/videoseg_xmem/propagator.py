@@ -12,8 +12,8 @@ from videoseg.errors import ConfigError
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import VideoSource
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
-from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator, compute_type
-from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
+from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator, check_engine, compute_type
+from videoseg_xmem.options import Engine, LateObjects, MemoryOptions, Precision
 
 if TYPE_CHECKING:
     from videoseg_xmem.network import XMemNetwork
@@ -46,14 +46,18 @@ class XMemPropagator(NetworkPropagator["XMemNetwork"]):
         late_objects: ``released`` reads the memory of objects that came late as the released
             implementation does, ``aligned`` reads each value with its own key.
         precision: ``float32``, ``bfloat16``, or ``auto`` for the faster of the two on the
-            device.
+            device; ``int8``, with OpenVINO, for an encoder of images that multiplies 8-bit
+            numbers.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU if there is one.
         max_objects_per_pass: Number of objects that compete in one pass; None for all.
-        compile: Whether to compile the network (``torch.compile``), which takes a minute and
-            is worth it for long videos.
+        engine: ``eager`` for torch, ``compile`` to compile the network (``torch.compile``), which
+            takes a minute and is worth it for long videos, ``openvino`` to run the encoder of
+            images in OpenVINO on a CPU.
 
     Raises:
-        ConfigError: If options are out of range or the device is not there.
+        ConfigError: If options are out of range or do not go together, or the device is not
+            there.
+        MissingDependencyError: If OpenVINO is asked for and not installed.
         MissingWeightsError: If the weights are not on this machine.
     """
 
@@ -73,7 +77,7 @@ class XMemPropagator(NetworkPropagator["XMemNetwork"]):
         precision: Precision = "auto",
         device: str = "auto",
         max_objects_per_pass: PositiveInt | None = None,
-        compile: bool = False,  # noqa: A002 - torch's name for it
+        engine: Engine = "eager",
     ) -> None:
         super().__init__(device=device, max_objects_per_pass=max_objects_per_pass)
         self._memory = MemoryOptions(
@@ -88,8 +92,9 @@ class XMemPropagator(NetworkPropagator["XMemNetwork"]):
         if problems := self._memory.problems():
             raise ConfigError(problems)
         self._size = size
-        self._compile = compile
+        self._engine: Engine = engine
         self._precision: Precision = precision
+        check_engine(engine, precision, device)
         self._checkpoint = None if str(checkpoint) == RANDOM else find_checkpoint(checkpoint)
 
     def open(self, video: VideoSource, *, seed: int = 0) -> XMemSession:  # noqa: ARG002
@@ -118,11 +123,17 @@ class XMemPropagator(NetworkPropagator["XMemNetwork"]):
         from videoseg_xmem.network import Dimensions
         from videoseg_xmem.network.preparation import compile_network, prepare
 
-        device = pick_device(self._device)
+        device = pick_device("cpu" if self._engine == "openvino" else self._device)
         with torch_defaults():
             if self._checkpoint is None:
                 network = random_network(Dimensions())
             else:
                 network = load_network(self._checkpoint)
-            network = prepare(network, device=device, dtype=compute_type(self._precision, device))
-            return compile_network(network) if self._compile else network
+            network = prepare(
+                network,
+                device=device,
+                dtype=compute_type(self._precision, device, engine=self._engine),
+                openvino=self._engine == "openvino",
+                eight_bit=self._precision == "int8",
+            )
+            return compile_network(network) if self._engine == "compile" else network

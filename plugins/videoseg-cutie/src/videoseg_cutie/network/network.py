@@ -80,7 +80,7 @@ class CutieNetwork(nn.Module):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__()
         self.dimensions = dimensions
-        self.pixel_encoder = PixelEncoder(dimensions)
+        self.pixel_encoder: nn.Module = PixelEncoder(dimensions)
         self.pix_feat_proj = nn.Conv2d(dimensions.features[0], dimensions.pixel, 1)
         self.key_proj: nn.Module = KeyBranch(dimensions)
         self.mask_encoder = MaskEncoder(dimensions)
@@ -92,7 +92,7 @@ class CutieNetwork(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """The type in which it takes images."""
-        return next(self.pixel_encoder.conv1.parameters()).dtype
+        return next(self.mask_encoder.conv1.parameters()).dtype
 
     def encode_frame(self, image: Tensor) -> EncodedFrame:
         """Encode a frame, shape (1, 3, H, W), H and W multiples of 16."""

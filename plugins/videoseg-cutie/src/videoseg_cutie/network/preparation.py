@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from videoseg_xmem.network.openvino_encoder import OpenVinoEncoder
 from videoseg_xmem.network.rewriting import (
     FirstLayers,
     JoinedProjection,
@@ -11,13 +12,20 @@ from videoseg_xmem.network.rewriting import (
     save_multiplications,
 )
 
-from videoseg_cutie.network.encoders import KeyBranch
+from videoseg_cutie.network.encoders import KeyBranch, PixelEncoder
 from videoseg_cutie.network.network import CutieNetwork
 
 __all__ = ["compile_network", "prepare"]
 
 
-def prepare(network: CutieNetwork, *, device: torch.device, dtype: torch.dtype) -> CutieNetwork:
+def prepare(
+    network: CutieNetwork,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    openvino: bool = False,
+    eight_bit: bool = False,
+) -> CutieNetwork:
     """Prepare a network for inference, in place.
 
     Batch norms are folded into the convolutions before them, convolutions of one input are
@@ -30,16 +38,23 @@ def prepare(network: CutieNetwork, *, device: torch.device, dtype: torch.dtype) 
         dtype: The type it is to compute in. The layers nearest to the pixels, the sensory and
             the object memory, the similarities of places in memory, the logits and the
             probabilities are always in float32.
+        openvino: Whether the encoder of images runs in OpenVINO; on a CPU and in float32.
+        eight_bit: Whether that encoder multiplies 8-bit numbers.
     """
     network.eval().requires_grad_(False)
     fold_batch_norms(network)
+    encoder = network.pixel_encoder
+    assert isinstance(encoder, PixelEncoder)
+    in_openvino = OpenVinoEncoder(encoder, eight_bit=eight_bit) if openvino else None
     assert isinstance(network.key_proj, KeyBranch)
     network.key_proj = _JoinedBranch(network.key_proj)
     if device.type == "cpu":
-        save_multiplications(network if dtype == torch.float32 else network.pixel_encoder.res2)
-    first = FirstLayers(network.pixel_encoder, network.mask_encoder)
+        save_multiplications(network if dtype == torch.float32 else encoder.res2)
+    first = FirstLayers(encoder, network.mask_encoder)
     network.to(device=device, dtype=dtype)
     first.restore(device, dtype)
+    if in_openvino is not None:
+        network.pixel_encoder = in_openvino
     if dtype != torch.float32:
         for exact in _float32_parts(network):
             exact.float()

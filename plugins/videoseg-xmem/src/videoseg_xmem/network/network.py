@@ -44,7 +44,7 @@ class XMemNetwork(nn.Module):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__()
         self.dimensions = dimensions
-        self.key_encoder = KeyEncoder(dimensions)
+        self.key_encoder: nn.Module = KeyEncoder(dimensions)
         self.value_encoder = ValueEncoder(dimensions)
         self.key_proj: nn.Module = KeyProjection(16 * dimensions.width, dimensions.key)
         self.decoder = Decoder(dimensions)
@@ -52,7 +52,7 @@ class XMemNetwork(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """The type in which it takes images and masks."""
-        return next(self.key_encoder.conv1.parameters()).dtype
+        return next(self.value_encoder.conv1.parameters()).dtype
 
     def encode_key(self, image: Tensor) -> EncodedFrame:
         """Encode a normalized frame, shape (1, 3, H, W), H and W multiples of 16."""

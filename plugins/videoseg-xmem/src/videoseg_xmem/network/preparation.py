@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from videoseg_xmem.network.blocks import JoinedBlock, KeyProjection, rectified
+from videoseg_xmem.network.encoders import KeyEncoder
 from videoseg_xmem.network.network import XMemNetwork
+from videoseg_xmem.network.openvino_encoder import OpenVinoEncoder
 from videoseg_xmem.network.rewriting import (
     FirstLayers,
     JoinedProjection,
@@ -18,7 +20,14 @@ from videoseg_xmem.network.rewriting import (
 __all__ = ["compile_network", "prepare"]
 
 
-def prepare(network: XMemNetwork, *, device: torch.device, dtype: torch.dtype) -> XMemNetwork:
+def prepare(
+    network: XMemNetwork,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    openvino: bool = False,
+    eight_bit: bool = False,
+) -> XMemNetwork:
     """Prepare a network for inference, in place.
 
     Batch norms are folded into the convolutions before them, convolutions of one input are
@@ -30,19 +39,26 @@ def prepare(network: XMemNetwork, *, device: torch.device, dtype: torch.dtype) -
         device: Where it is to run.
         dtype: The type it is to compute in. The layers nearest to the pixels, the
             similarities of places in memory and the probabilities are always in float32.
+        openvino: Whether the encoder of images runs in OpenVINO; on a CPU and in float32.
+        eight_bit: Whether that encoder multiplies 8-bit numbers.
     """
     network.eval().requires_grad_(False)
     fold_batch_norms(network)
+    encoder = network.key_encoder
+    assert isinstance(encoder, KeyEncoder)
+    in_openvino = OpenVinoEncoder(encoder, eight_bit=eight_bit) if openvino else None
     for block in (network.decoder.fuser, network.value_encoder.fuser):
         if isinstance(block.block1, JoinedBlock) and block.block1.downsample is not None:
             block.block1 = _SharedBlock(block.block1)
     assert isinstance(network.key_proj, KeyProjection)
     network.key_proj = JoinedProjection(network.key_proj)
     if device.type == "cpu":
-        save_multiplications(network if dtype == torch.float32 else network.key_encoder.res2)
-    first = FirstLayers(network.key_encoder, network.value_encoder)
+        save_multiplications(network if dtype == torch.float32 else encoder.res2)
+    first = FirstLayers(encoder, network.value_encoder)
     network.to(device=device, dtype=dtype)
     first.restore(device, dtype)
+    if in_openvino is not None:
+        network.key_encoder = in_openvino
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
