@@ -23,6 +23,7 @@ const page = {
   mode: "add",
   cursor: false,
   answeredBy: "", // which answer is shown
+  adding: 0, // objects that are being added
   queue: Promise.resolve(),
 };
 
@@ -460,10 +461,27 @@ function choose(id) {
   showFrame(page.frame);
 }
 
-async function addObject() {
-  const project = await act({ do: "add" }, "New object: click on it in the video, or drag a box around it.");
-  if (project) choose(Number(project.told));
+/** Add an object and select it. Clicks that come meanwhile wait, and are meant for it. */
+function addObject() {
+  page.adding += 1;
   $("canvas-a").focus({ preventScroll: true });
+  page.queue = page.queue.then(() =>
+    attempt(async () => {
+      try {
+        await addAtOnce();
+        tell("New object: click on it in the video, or drag a box around it.");
+      } finally {
+        page.adding -= 1;
+      }
+      await refresh();
+    }),
+  );
+}
+
+async function addAtOnce() {
+  const project = await post(`/projects/${page.project.id}/do`, { do: "add" });
+  page.chosen = Number(project.told);
+  takeProject(project);
 }
 
 function renameObject(id, label) {
@@ -479,22 +497,20 @@ function correct({ positive = [], negative = [], box = null }) {
   if (!page.source) return;
   if (player.playing) player.pause();
   const frame = page.frame;
+  const meant = page.adding ? 0 : page.chosen;
   const waiting = [...positive.map(([x, y]) => ({ x, y, waiting: true, positive: true })), ...negative.map(([x, y]) => ({ x, y, waiting: true })), ...(box ? [{ box }] : [])];
   first.waiting.push(...waiting);
   first.redraw();
   page.queue = page.queue.then(() =>
     attempt(async () => {
       try {
-        if (!page.chosen || !page.project.objects.length) {
-          const added = await post(`/projects/${page.project.id}/do`, { do: "add" });
-          page.chosen = Number(added.told);
-          takeProject(added);
-        }
-        const object = page.project.objects.find((one) => one.id === page.chosen);
+        if (!page.chosen) await addAtOnce();
+        const id = meant || page.chosen;
+        const object = page.project.objects.find((one) => one.id === id);
         const here = object?.corrections.find((one) => one.frame === frame && one.origin === "user");
         const begin = performance.now();
         const project = await post(`/projects/${page.project.id}/correct`, {
-          object: page.chosen,
+          object: id,
           frame,
           points: [...(here?.points ?? []), ...positive],
           negative_points: [...(here?.negative_points ?? []), ...negative],
@@ -504,7 +520,7 @@ function correct({ positive = [], negative = [], box = null }) {
         page.source.putMasks(project.masks);
         takeProject(project);
         const took = ((performance.now() - begin) / 1000).toFixed(1);
-        tell(`${capitalize(objectName(project.objects.find((one) => one.id === page.chosen)))} on frame ${frame}: new mask after ${took} s. Propagate to bring it into the other frames.`);
+        tell(`${capitalize(objectName(project.objects.find((one) => one.id === id)))} on frame ${frame}: new mask after ${took} s. Propagate to bring it into the other frames.`);
       } finally {
         first.waiting = first.waiting.filter((one) => !waiting.includes(one));
         first.redraw();
