@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -26,8 +28,12 @@ class ThreadSlot:
         self._stopped = threading.Event()
 
     def run(self, work, *, seconds, on_message):
+        from videoseg_studio.jobs.exports import ExportWork, write_archive
         from videoseg_studio.jobs.types import JobError, Progress
 
+        if isinstance(work, ExportWork):
+            write_archive(work)
+            return "done", None
         on_message("progress", Progress("grounder", "stand-in", 0))
         if work.query.startswith("wait"):
             while not self.released.is_set():
@@ -73,4 +79,9 @@ def wait_until_finished(client, job):
 
 def all_files(folder):
     """Return the paths of all files below a folder, relative to it."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    # Unlike rglob, this does not mind folders that are deleted meanwhile.
+    return {
+        str(Path(place, name).relative_to(folder))
+        for place, _, names in os.walk(folder)
+        for name in names
+    }

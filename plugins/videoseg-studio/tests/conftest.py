@@ -45,6 +45,7 @@ def thread_slots() -> Iterator[None]:
     """Let jobs be done in threads, which stand in for worker processes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("videoseg_studio.jobs.queue.WorkerSlot", ThreadSlot)
+        patch.setattr("videoseg_studio.api.results.WorkerSlot", ThreadSlot)
         patch.setattr(ThreadSlot, "released", threading.Event())
         yield
 

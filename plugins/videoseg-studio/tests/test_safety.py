@@ -333,3 +333,28 @@ def test_the_address_in_the_page_is_escaped(client: TestClient) -> None:
     # Nothing of it is loaded from elsewhere.
     assert 'src="http' not in page.text
     assert "https://" not in page.text
+
+
+def test_what_is_unexpected_is_logged_and_not_told(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError("the secret of the server")
+
+    monkeypatch.setattr(client.app.state.jobs, "all", fail)
+    answer = client.get("/api/v1/jobs")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "secret" in caplog.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_every_error_is_described_as_it_is(client: TestClient) -> None:
+    document = client.get("/api/v1/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    (content,) = response["content"].values()
+                    schema = content["schema"]["$ref"]
+                    assert schema.endswith("/ErrorAnswer"), (path, status)

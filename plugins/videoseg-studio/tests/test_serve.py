@@ -123,6 +123,9 @@ def test_a_job_runs_in_a_process_which_is_replaced_when_it_dies(
     result = client.get(done["links"]["result"]).json()
     assert result["pipeline"]["name"] == "paced"
     assert str(project) not in json.dumps(result)
+    exported = client.get(done["links"]["export"].format(format="yolo"))
+    assert exported.status_code == 200, exported.text
+    assert exported.content.startswith(b"PK")
 
     failed = wait_until_finished(client, server.submit("fail"))
     assert failed["error"] == {"type": "VideoError", "message": f"cannot read {VIDEO}"}
@@ -141,7 +144,8 @@ def test_a_job_runs_in_a_process_which_is_replaced_when_it_dies(
     assert again["state"] == "done"
 
     left = {path for path in all_files(project / ".videoseg") if "result" not in path}
-    assert {Path(path).name for path in left} <= {"job.json", "server.lock", "dog.mp4"}
+    names = {"job.json", "server.lock", "dog.mp4", "yolo.zip"}
+    assert {Path(path).name for path in left} <= names
 
 
 def test_a_killed_server_takes_its_workers_with_it_and_tells_what_happened(

@@ -114,8 +114,10 @@ class _HeldStream(StreamingResponse):
 
 def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipelines) -> APIRouter:
     """Return the routes below ``/jobs``."""
-    errors: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer}}
-    router = APIRouter(prefix="/jobs", tags=["jobs"], responses=errors)
+    unknown: dict[int | str, dict[str, Any]] = {
+        404: {"model": ErrorAnswer, "description": "There is no such job."}
+    }
+    router = APIRouter(prefix="/jobs", tags=["jobs"])
     uploads = _Places(settings.max_uploads, "uploads")
     followers = _Places(settings.max_followers, "followers of jobs")
 
@@ -132,7 +134,6 @@ def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipel
         responses={
             408: {"model": ErrorAnswer, "description": "The upload is too slow."},
             413: {"model": ErrorAnswer, "description": "The upload is too large."},
-            422: {"model": ErrorAnswer, "description": "Something in the request is not allowed."},
             429: {"model": ErrorAnswer, "description": "The queue is full; see Retry-After."},
         },
     )
@@ -157,17 +158,17 @@ def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipel
         """List jobs, newest first."""
         return [document(job) for job in jobs.all()[:limit]]
 
-    @router.get("/{job_id}", response_model=JobDocument)
+    @router.get("/{job_id}", response_model=JobDocument, responses=unknown)
     def show(job_id: str) -> dict[str, Any]:
         """Show one job."""
         return document(jobs.get(job_id))
 
-    @router.post("/{job_id}/cancel", response_model=JobDocument)
+    @router.post("/{job_id}/cancel", response_model=JobDocument, responses=unknown)
     def cancel(job_id: str) -> dict[str, Any]:
         """Cancel a job; one that runs ends within seconds, one that has ended stays as it is."""
         return document(jobs.cancel(job_id))
 
-    @router.delete("/{job_id}", status_code=204)
+    @router.delete("/{job_id}", status_code=204, responses=unknown)
     def delete(job_id: str) -> None:
         """Cancel a job, and delete its upload, result and exports."""
         jobs.delete(job_id)
@@ -175,7 +176,8 @@ def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipel
     @router.get(
         "/{job_id}/events",
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses=unknown
+        | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )
     async def follow(job_id: str) -> StreamingResponse:
         """Follow a job: server-sent events, each with the whole job, until it has ended."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 import threading
-import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -16,12 +15,12 @@ from fastapi.responses import FileResponse
 from PIL import Image
 
 from videoseg.errors import FrameNotFoundError
-from videoseg.files import make_folder
-from videoseg.results import ExportFormat, Segmentation, check_format, export, load_result
-from videoseg.video import Video
+from videoseg.results import ExportFormat, Segmentation, check_format, load_result
 from videoseg_studio.api.documents import ErrorAnswer
 from videoseg_studio.jobs import Job, JobQueue
+from videoseg_studio.jobs.exports import ExportWork
 from videoseg_studio.jobs.preparation import find_video
+from videoseg_studio.jobs.slot import WorkerSlot
 from videoseg_studio.server.errors import RequestError
 from videoseg_studio.server.settings import Settings
 
@@ -30,6 +29,8 @@ __all__ = ["make_results_router"]
 _EXPORTS_AT_ONCE = 2
 _EXPORT_WAIT_SECONDS = 60.0
 _RESULTS_IN_MEMORY = 4
+
+_loading = threading.Lock()
 
 _REPORT_POLICY = (
     "default-src 'none'; img-src data:; media-src 'self'; style-src 'unsafe-inline'; "
@@ -126,7 +127,7 @@ def make_results_router(settings: Settings, jobs: JobQueue) -> APIRouter:
                 )
             try:
                 if not archive.is_file():
-                    _write_archive(job, jobs, settings.folder, cast("ExportFormat", name), archive)
+                    _write_archive(job, jobs, settings, cast("ExportFormat", name), archive)
             finally:
                 places.release()
         return FileResponse(archive, media_type="application/zip", filename=f"{job_id}-{name}.zip")
@@ -140,7 +141,9 @@ def _check_frame(result: Segmentation, frame: int) -> None:
 
 
 def _load(jobs: JobQueue, job: Job) -> Segmentation:
-    return _load_result(jobs.journal.result_folder(job.id), job.finished or 0.0)
+    # One at a time: the same result would be read by each of the requests that come together.
+    with _loading:
+        return _load_result(jobs.journal.result_folder(job.id), job.finished or 0.0)
 
 
 @lru_cache(maxsize=_RESULTS_IN_MEMORY)
@@ -151,22 +154,24 @@ def _load_result(folder: Path, finished: float) -> Segmentation:
 
 
 def _write_archive(
-    job: Job, jobs: JobQueue, folder: Path, name: ExportFormat, archive: Path
+    job: Job, jobs: JobQueue, settings: Settings, name: ExportFormat, archive: Path
 ) -> None:
-    """Export a result into a ZIP archive, which appears when it is complete."""
-    make_folder(archive.parent)
-    place = archive.with_suffix(".partial")
-    partial = archive.with_suffix(".zip.partial")
-    shutil.rmtree(place, ignore_errors=True)
+    """Export a result in a process of its own, which is ended if it takes too long."""
+    work = ExportWork(
+        format=name,
+        video=find_video(job, jobs.journal, settings.folder),
+        video_name=job.request.video,
+        result=jobs.journal.result_folder(job.id),
+        archive=archive,
+        scratch=jobs.journal.scratch_folder(job.id) / name,
+    )
+    slot = WorkerSlot()
     try:
-        with Video.open(find_video(job, jobs.journal, folder)) as video:
-            result = load_result(jobs.journal.result_folder(job.id))
-            export(result, place, format=name, video=video)
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
-            for path in sorted(place.rglob("*")):
-                if path.is_file():
-                    file.write(path, path.relative_to(place))
-        partial.replace(archive)
+        how, problem = slot.run(
+            work, seconds=settings.job_seconds, on_message=lambda _kind, _content: None
+        )
     finally:
-        shutil.rmtree(place, ignore_errors=True)
-        partial.unlink(missing_ok=True)
+        slot.close()
+        shutil.rmtree(work.scratch, ignore_errors=True)
+    if how == "failed":
+        raise RequestError(500, f"the export failed: {problem.message}")

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from videoseg.plugins import default_registry
 from videoseg.results import EXPORT_FORMATS
-from videoseg_studio.api.documents import option_documents
+from videoseg_studio.api.documents import ErrorAnswer, option_documents
 from videoseg_studio.api.jobs import make_jobs_router
 from videoseg_studio.api.page import render_page
 from videoseg_studio.api.results import make_results_router
@@ -31,7 +31,14 @@ def mount_api(
         jobs: The queue.
         pipelines: The pipelines on offer.
     """
-    router = APIRouter(prefix="/api/v1")
+    router = APIRouter(
+        prefix="/api/v1",
+        responses={
+            401: {"model": ErrorAnswer, "description": "The token is missing or wrong."},
+            403: {"model": ErrorAnswer, "description": "The request comes from another site."},
+            422: {"model": ErrorAnswer, "description": "Something in the request is not allowed."},
+        },
+    )
     router.include_router(_make_overview_router(pipelines))
     router.include_router(make_jobs_router(settings, jobs, pipelines))
     router.include_router(make_results_router(settings, jobs))

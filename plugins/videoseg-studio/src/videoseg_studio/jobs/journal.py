@@ -96,6 +96,11 @@ class Journal:
         for place in places:
             shutil.rmtree(place, ignore_errors=True)
 
+    def forget(self, job_id: str) -> None:
+        """Delete the state of a job: the rest of its folder is no job any more."""
+        with suppress(OSError):
+            (self.folder_of(job_id) / "job.json").unlink()
+
     def delete(self, job_id: str) -> None:
         """Delete everything of a job."""
         shutil.rmtree(self.folder_of(job_id), ignore_errors=True)

@@ -47,6 +47,11 @@ class AllowedPipelines:
         self._pipelines: dict[str, Pipeline] = {}
         for name in dict.fromkeys(names):
             pipeline = checked_pipeline(name, stages={}, options={}, max_turns=None)
+            readiness = pipeline.readiness()
+            if readiness.state != "usable":
+                raise ConfigError(
+                    f"pipeline {shorten(name)} cannot be used on this machine: {readiness}"
+                )
             shown = name if "/" not in name and "\\" not in name else Path(name).stem
             if shown in self._pipelines:
                 raise ConfigError(f"two pipelines are called {shorten(shown)}; rename a file")

@@ -197,10 +197,11 @@ class JobQueue:
         """Cancel a job and delete everything of it: upload, result, exports."""
         self.cancel(job_id)
         with self._changed:
-            if self._find(job_id).is_finished:
-                self._remove(job_id)
-            else:
+            if not self._find(job_id).is_finished:
                 self._deleted.add(job_id)
+                return
+            self._remove(job_id)
+        self.journal.delete(job_id)
 
     def listen(self, job_id: str, listener: Callable[[], None]) -> Callable[[], None]:
         """Call something, from any thread, whenever a job changes.
@@ -281,10 +282,15 @@ class JobQueue:
                 message = "the server was stopped while the job ran; submit it again"
                 self._finish(job, "interrupted", error=JobError("Interrupted", message))
             self._cancelled.discard(job.id)
+            removed = self._surplus()
             if job.id in self._deleted:
                 self._deleted.discard(job.id)
-                self._remove(job.id)
-            self._prune()
+                removed.append(job.id)
+            for job_id in removed:
+                self._remove(job_id)
+        # Not with the lock: results may be thousands of files.
+        for job_id in removed:
+            self.journal.delete(job_id)
 
     def _hear(self, job: Job, kind: str, content: Any) -> None:
         with self._changed:
@@ -335,11 +341,12 @@ class JobQueue:
             listener()
 
     def _remove(self, job_id: str) -> None:
+        """Forget a job; its folder is deleted next, even by another server."""
         self._jobs.pop(job_id, None)
-        self.journal.delete(job_id)
+        self.journal.forget(job_id)
         self._tell(job_id)
 
-    def _prune(self) -> None:
+    def _surplus(self) -> list[str]:
+        """Return the oldest finished jobs that are more than are kept."""
         finished = [job.id for job in self._jobs.values() if job.is_finished]
-        for job_id in finished[: max(0, len(finished) - self._settings.max_kept)]:
-            self._remove(job_id)
+        return finished[: max(0, len(finished) - self._settings.max_kept)]

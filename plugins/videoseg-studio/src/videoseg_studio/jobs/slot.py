@@ -9,6 +9,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from videoseg_studio.jobs.exports import ExportWork
 from videoseg_studio.jobs.types import JobError
 from videoseg_studio.jobs.worker import Work, run_worker
 
@@ -36,7 +37,7 @@ class WorkerSlot:
         self._stopped, self._stop = multiprocessing.get_context("spawn").Pipe(duplex=False)
 
     def run(
-        self, work: Work, *, seconds: float, on_message: Callable[[str, Any], None]
+        self, work: Work | ExportWork, *, seconds: float, on_message: Callable[[str, Any], None]
     ) -> Outcome:
         """Run a job to its end.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import VideosegError
 from videoseg.text import printable, shorten_text
+from videoseg_studio.jobs.exports import ExportWork, write_archive
 from videoseg_studio.jobs.types import JobError, Progress
 
 if TYPE_CHECKING:
@@ -71,9 +72,13 @@ def run_worker(connection: Connection) -> None:
     bench = _Bench()
     try:
         while True:
-            work: Work = connection.recv()
+            work: Work | ExportWork = connection.recv()
             try:
-                connection.send(("done", bench.run(work, connection.send)))
+                if isinstance(work, ExportWork):
+                    write_archive(work)
+                    connection.send(("done", None))
+                else:
+                    connection.send(("done", bench.run(work, connection.send)))
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except MemoryError:
@@ -186,11 +191,11 @@ def _without_paths(result: Segmentation, work: Work) -> Segmentation:
     return replace(result, video=facts, warnings=warnings)
 
 
-def _without_path(text: str, work: Work) -> str:
+def _without_path(text: str, work: Work | ExportWork) -> str:
     return text.replace(str(work.video), work.video_name).replace(str(work.result.parent), "")
 
 
-def _describe(error: Exception, work: Work) -> JobError:
+def _describe(error: Exception, work: Work | ExportWork) -> JobError:
     known = isinstance(error, VideosegError)
     text = " ".join(printable(_without_path(str(error), work)).split()) or "no message"
     message = shorten_text(text, _LONGEST_MESSAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from videoseg.errors import (
     MissingDependencyError,
     MissingWeightsError,
     ObjectNotFoundError,
+    OutputError,
     QueryError,
     VideoError,
     VideosegError,
@@ -36,11 +36,10 @@ _STATUSES: tuple[tuple[type[VideosegError], int], ...] = (
     (VideoError, 422),
     (ConfigError, 422),
     (ComponentNotFoundError, 422),
+    (OutputError, 507),
     (MissingDependencyError, 503),
     (MissingWeightsError, 503),
 )
-
-_log = logging.getLogger("videoseg_studio")
 
 
 class RequestError(VideosegError):
@@ -73,12 +72,11 @@ def error_content(
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make an app answer errors in JSON; what is unexpected is logged and not told."""
+    """Make an app answer the errors that are expected in JSON."""
     app.add_exception_handler(RequestError, _answer_request_error)
     app.add_exception_handler(VideosegError, _answer_videoseg_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_exception_handler(Exception, _answer_unexpected)
 
 
 async def _answer_request_error(request: Request, error: Exception) -> JSONResponse:
@@ -111,10 +109,3 @@ async def _answer_http_exception(request: Request, error: Exception) -> JSONResp
     assert isinstance(error, HTTPException)
     content = error_content("RequestError", str(error.detail))
     return JSONResponse(content, error.status_code, headers=error.headers)
-
-
-async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The path may hold anything; the log is read in a terminal.
-    _log.error("%s %s", request.method, printable(request.url.path), exc_info=error)
-    message = "the server failed; its log has the reason"
-    return JSONResponse(error_content("ServerError", message), 500)

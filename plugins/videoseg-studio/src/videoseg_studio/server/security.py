@@ -9,6 +9,7 @@ page can forge.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 
@@ -16,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from videoseg.text import printable
 from videoseg_studio.server.errors import error_content
 from videoseg_studio.server.settings import Settings, is_loopback
 
@@ -23,6 +25,8 @@ __all__ = ["TOKEN_COOKIE", "SafetyMiddleware", "token_matches"]
 
 TOKEN_COOKIE = "videoseg-token"
 """The cookie in which a browser that has signed in sends the token."""
+
+_log = logging.getLogger("videoseg_studio")
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/sign-in", "/static/sign-in.js", "/static/server.css", "/api/v1/health"})
@@ -47,6 +51,8 @@ _HEADERS = {
 class SafetyMiddleware:
     """Refuses requests of other sites and without the token; adds headers to all responses.
 
+    What is unexpected is logged and not told.
+
     Args:
         app: The app behind it.
         settings: Host, allowed hosts and token.
@@ -69,14 +75,26 @@ class SafetyMiddleware:
                 await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await (refusal or self._app)(scope, receive, send_with_headers)
+        try:
+            await (refusal or self._app)(scope, receive, send_with_headers)
+        except Exception:
+            # The path may hold anything, and the log is read in a terminal.
+            _log.exception("%s %s failed", scope["method"], printable(scope["path"]))
+            if has_begun:
+                raise
+            failure = _refuse(500, "the server failed; its log has the reason")
+            await failure(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -27,8 +27,13 @@ form.addEventListener("submit", (event) => {
   signIn(field.value.trim());
 });
 
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
-if (given) {
-  history.replaceState(null, "", location.pathname);
-  signIn(given);
+function signInByAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    history.replaceState(null, "", location.pathname);
+    signIn(given);
+  }
 }
+
+window.addEventListener("hashchange", signInByAddress);
+signInByAddress();
