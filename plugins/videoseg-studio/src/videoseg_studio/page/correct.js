@@ -6,8 +6,11 @@ import { capitalize, objectName } from "./panels.js";
 import { $, attempt, page, tell } from "./state.js";
 
 export async function act(body, told) {
+  const frame = page.frame;
   return attempt(async () => {
-    const project = await post(`/projects/${page.project.id}/do`, { frame: page.frame, ...body });
+    // Clicks before it come first.
+    await page.queue;
+    const project = await post(`/projects/${page.project.id}/do`, { frame, ...body });
     takeProject(project);
     if (told) tell(typeof told === "function" ? told(project) : told);
     await refresh();
@@ -105,6 +108,7 @@ export function setMode(mode) {
 
 export function propagate(way) {
   return attempt(async () => {
+    await page.queue;
     const { pending, video } = page.project;
     const seconds = Number($("reach").value);
     await startWork("propagate", {

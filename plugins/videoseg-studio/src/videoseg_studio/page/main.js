@@ -172,6 +172,8 @@ let workEnded = 0;
 
 /** Start work; what the studio then tells of it may come before its answer. */
 export async function startWork(action, body) {
+  // What was clicked before is part of it.
+  await page.queue;
   if (!workShown) workShown = " ";
   const { work } = await post(`/projects/${page.project.id}/${action}`, body);
   showWork(work);
