@@ -88,7 +88,7 @@ class Studio:
 
 def measure_clicks(studio: Studio, address: str, count: int) -> None:
     video = studio.ask(address)["video"]
-    spread = random.Random(1)  # noqa: S311
+    spread = random.Random(1)
     times, cpu, memory = [], [], []
     for number in range(count + 1):
         frame = spread.randrange(video["num_frames"])
@@ -116,7 +116,7 @@ def measure_clicks(studio: Studio, address: str, count: int) -> None:
 
 def measure_seeks(studio: Studio, address: str, count: int = 12) -> None:
     video = studio.ask(address)["video"]
-    spread = random.Random(2)  # noqa: S311
+    spread = random.Random(2)
     times, cpu = [], []
     for _ in range(count):
         frame = spread.randrange(video["num_frames"])

@@ -29,6 +29,10 @@ playwright = pytest.importorskip(
     "playwright.sync_api", reason="the Python package playwright is not installed"
 )
 
+# Longer than any step takes on an idle machine, since tests run beside others.
+TIMEOUT = 20_000
+playwright.expect.set_options(timeout=TIMEOUT)
+
 NASTY = "<img src=x onerror=\"document.title='owned'\">.mp4"
 STUDIO = Path(vs.__file__).parents[1] / "tests" / "support" / "still_studio.py"
 
@@ -86,7 +90,7 @@ def page_of(browser, size=(1280, 900)):
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(TIMEOUT)
     requests, errors = [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -172,6 +176,28 @@ def test_three_clicks_correct_and_the_export_is_downloaded(browser, address, siz
         with page.expect_download() as download:
             page.locator("#download").click()
         assert download.value.suggested_filename == "clip-png.zip"
+
+
+def test_clicks_right_after_a_new_object_are_meant_for_it(browser, address):
+    with page_of(browser) as page:
+        open_video(page, address, "clip.mp4")
+        sent = []
+        page.on(
+            "request", lambda one: one.url.endswith("/correct") and sent.append(one.post_data_json)
+        )
+        before = page.locator("#objects li").count()
+        page.locator("#canvas-a").focus()
+        page.keyboard.press("n")
+        click(page, 40, 30)
+        page.keyboard.press("n")
+        click(page, 100, 60)
+        playwright.expect(page.locator("#objects li")).to_have_count(before + 2)
+        playwright.expect(page.locator("#undo")).to_have_attribute(
+            "title", re.compile("correction")
+        )
+        first, second = sent
+        assert second["object"] == first["object"] + 1
+        assert [round(one["points"][0][0]) for one in sent] == [40, 100]
 
 
 def test_the_keyboard_is_enough(browser, address):

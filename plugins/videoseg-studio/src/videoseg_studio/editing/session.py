@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, OutputError, VideosegError
-from videoseg.files import FileLock, make_folder, write_file
+from videoseg.files import FileLock, expand_path, make_folder, write_file
 from videoseg.masks import object_color
 from videoseg.text import parse_json, show_path
 from videoseg.types import Box, Episode, Point, Prompt, Rle, VideoSource, to_dict
@@ -60,7 +60,8 @@ class EditSession:
             another process.
     """
 
-    def __init__(self, folder: Path, video: VideoSource) -> None:
+    def __init__(self, folder: str | Path, video: VideoSource) -> None:
+        folder = expand_path(folder)
         self.folder, self.video = folder, video
         self._lock = threading.RLock()
         self._history = History()

@@ -1,61 +1,21 @@
 // The page: what is open, what is shown, and what keys and buttons do.
 
 import { get, listen, post, upload } from "./api.js";
-import { FORMAT_NOTES, KEYS, capitalize, describeWork, make, objectName, showAnswer, showObjects } from "./panels.js";
+import { act, addObject, choose, clickAt, correct, propagate, renameObject, setMode } from "./correct.js";
+import { exportMasks, offerDownload, showFormat } from "./export.js";
+import { openHelp, press } from "./keys.js";
+import { KEYS, capitalize, describeWork, make, objectName, showAnswer, showObjects } from "./panels.js";
 import { Player } from "./player.js";
+import { askSecond, closeSecond } from "./second.js";
 import { Source } from "./source.js";
+import { $, attempt, calm, complain, page, tell } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { Viewer } from "./viewer.js";
 
-const $ = (id) => document.getElementById(id);
-
-const page = {
-  start: null, // what the studio offers
-  name: "", // the video that is open
-  project: null, // what the studio knows of it
-  source: null,
-  second: null, // {project, source, events} of the second pipeline
-  events: null,
-  frame: 0,
-  chosen: 0,
-  hidden: [],
-  editing: 0,
-  mode: "add",
-  cursor: false,
-  answeredBy: "", // which answer is shown
-  queue: Promise.resolve(),
-};
-
-const first = new Viewer($("canvas-a"));
-const second = new Viewer($("canvas-b"));
-const timeline = new Timeline($("timeline"), (frame) => seek(frame));
-const player = new Player({ show: (frame) => showFrame(frame), changed: showPlaying, sources: () => [page.source, page.second?.source].filter(Boolean) });
-
-// -- messages ---------------------------------------------------------------------------------
-
-function complain(error) {
-  $("alert-text").textContent = capitalize(error.message ?? String(error));
-  $("alert").hidden = false;
-}
-
-function tell(text) {
-  $("status").textContent = text;
-}
-
-function calm() {
-  $("alert").hidden = true;
-}
-
-/** Run what a person started; what goes wrong is shown. */
-async function attempt(act, { calms = true } = {}) {
-  if (calms) calm();
-  try {
-    return await act();
-  } catch (error) {
-    complain(error);
-    return undefined;
-  }
-}
+export const firstViewer = new Viewer($("canvas-a"));
+export const secondViewer = new Viewer($("canvas-b"));
+export const timeline = new Timeline($("timeline"), (frame) => seek(frame));
+export const player = new Player({ show: (frame) => showFrame(frame), changed: showPlaying, sources: () => [page.source, page.second?.source].filter(Boolean) });
 
 // -- choosing a video ---------------------------------------------------------------------------
 
@@ -141,8 +101,8 @@ async function showOpening(project) {
     const response = await fetch(`/studio/projects/${project.id}/poster.jpg`);
     if (response.status === 200 && !page.source) {
       const picture = await createImageBitmap(await response.blob());
-      first.resize(picture.width, picture.height);
-      first.draw(picture, {});
+      firstViewer.resize(picture.width, picture.height);
+      firstViewer.draw(picture, {});
     }
   } catch {
     // It is shown a moment later.
@@ -160,7 +120,7 @@ async function beginWork(project) {
   const { video } = project;
   page.source = new Source(project.id, video);
   page.source.revision = project.revision;
-  first.resize(video.width, video.height);
+  firstViewer.resize(video.width, video.height);
   page.frame = Math.min(page.frame, video.num_frames - 1);
   page.chosen = project.objects[0]?.id ?? 0;
   $("frame").max = video.num_frames - 1;
@@ -211,13 +171,15 @@ let workShown = "";
 let workEnded = 0;
 
 /** Start work; what the studio then tells of it may come before its answer. */
-async function startWork(action, body) {
+export async function startWork(action, body) {
+  // What was clicked before is part of it.
+  await page.queue;
   if (!workShown) workShown = " ";
   const { work } = await post(`/projects/${page.project.id}/${action}`, body);
   showWork(work);
 }
 
-function showWork(work, label = "") {
+export function showWork(work, label = "") {
   if (!work) return;
   if (work.status !== "running") workEnded = Math.max(workEnded, work.number);
   else if (work.number <= workEnded) return;
@@ -246,7 +208,7 @@ function showWork(work, label = "") {
   attempt(ended, { calms: false });
 }
 
-function takeProject(project) {
+export function takeProject(project) {
   page.project = project;
   if (page.source) page.source.revision = Math.max(page.source.revision, project.revision);
   if (!project.objects.some((one) => one.id === page.chosen)) page.chosen = project.objects.at(-1)?.id ?? 0;
@@ -257,7 +219,7 @@ function takeProject(project) {
 
 // -- showing ----------------------------------------------------------------------------------
 
-function showSide() {
+export function showSide() {
   const { objects, undo, redo } = page.project;
   showObjects($("objects"), objects, page, {
     choose: (id) => choose(id),
@@ -339,7 +301,7 @@ function formatTime(seconds) {
 
 let shown = 0;
 /** Show a frame with its masks; resolves when it is on the screen. */
-async function showFrame(frame) {
+export async function showFrame(frame) {
   if (!page.source) return;
   const number = ++shown;
   const source = page.source;
@@ -349,8 +311,8 @@ async function showFrame(frame) {
   timeline.show({ frame });
   try {
     await Promise.all([
-      drawOne(first, source, page.project, frame, () => number === shown, true),
-      page.second?.source && drawOne(second, page.second.source, page.second.project, frame, () => number === shown, false),
+      drawOne(firstViewer, source, page.project, frame, () => number === shown, true),
+      page.second?.source && drawOne(secondViewer, page.second.source, page.second.project, frame, () => number === shown, false),
     ]);
   } catch (error) {
     if (number === shown && page.source === source) complain(error);
@@ -375,7 +337,7 @@ async function drawOne(viewer, source, project, frame, isCurrent, isMine) {
 }
 
 /** Fetch anew what may have changed: masks, timeline, reasoning. */
-async function refresh() {
+export async function refresh() {
   const { project, source } = page;
   if (!source) return;
   const bins = Math.max(100, Math.min(2000, $("timeline").clientWidth));
@@ -402,7 +364,7 @@ async function showReasons() {
   timeline.show({ seen: [...new Set(answer.turns.flatMap((turn) => turn.frames.map((one) => one.frame)))] });
 }
 
-function fitSources() {
+export function fitSources() {
   const ratio = Math.min(2, window.devicePixelRatio || 1);
   page.source?.fit($("canvas-a").clientWidth * ratio);
   page.second?.source?.fit($("canvas-b").clientWidth * ratio);
@@ -410,7 +372,7 @@ function fitSources() {
 
 // -- moving -----------------------------------------------------------------------------------
 
-function seek(frame) {
+export function seek(frame) {
   if (!page.source) return;
   const last = page.project.video.num_frames - 1;
   const to = Math.min(last, Math.max(0, Math.round(frame)));
@@ -424,7 +386,7 @@ function rememberPlace() {
   history.replaceState(null, "", `#${place}`);
 }
 
-function seekMark(way) {
+export function seekMark(way) {
   const frames = new Set(keyframes());
   for (const one of page.project.objects) for (const correction of one.corrections) frames.add(correction.frame);
   const sorted = [...frames].sort((a, b) => a - b);
@@ -442,107 +404,9 @@ function showPlaying(playing) {
   }
 }
 
-// -- correcting --------------------------------------------------------------------------------
-
-async function act(body, told) {
-  return attempt(async () => {
-    const project = await post(`/projects/${page.project.id}/do`, { frame: page.frame, ...body });
-    takeProject(project);
-    if (told) tell(typeof told === "function" ? told(project) : told);
-    await refresh();
-    return project;
-  });
-}
-
-function choose(id) {
-  page.chosen = id;
-  showSide();
-  showFrame(page.frame);
-}
-
-async function addObject() {
-  const project = await act({ do: "add" }, "New object: click on it in the video, or drag a box around it.");
-  if (project) choose(Number(project.told));
-  $("canvas-a").focus({ preventScroll: true });
-}
-
-function renameObject(id, label) {
-  if (page.editing !== id) return;
-  page.editing = 0;
-  const object = page.project.objects.find((one) => one.id === id);
-  if (label === null || !object || label.trim() === object.label) showSide();
-  else act({ do: "rename", object: id, label }, `Object ${id} is called ${label.trim() || "nothing"}.`);
-}
-
-/** Send clicks one after another: each builds on those before. */
-function correct({ positive = [], negative = [], box = null }) {
-  if (!page.source) return;
-  if (player.playing) player.pause();
-  const frame = page.frame;
-  const waiting = [...positive.map(([x, y]) => ({ x, y, waiting: true, positive: true })), ...negative.map(([x, y]) => ({ x, y, waiting: true })), ...(box ? [{ box }] : [])];
-  first.waiting.push(...waiting);
-  first.redraw();
-  page.queue = page.queue.then(() =>
-    attempt(async () => {
-      try {
-        if (!page.chosen || !page.project.objects.length) {
-          const added = await post(`/projects/${page.project.id}/do`, { do: "add" });
-          page.chosen = Number(added.told);
-          takeProject(added);
-        }
-        const object = page.project.objects.find((one) => one.id === page.chosen);
-        const here = object?.corrections.find((one) => one.frame === frame && one.origin === "user");
-        const begin = performance.now();
-        const project = await post(`/projects/${page.project.id}/correct`, {
-          object: page.chosen,
-          frame,
-          points: [...(here?.points ?? []), ...positive],
-          negative_points: [...(here?.negative_points ?? []), ...negative],
-          box: box ?? here?.box ?? null,
-          pipeline: $("pipeline").value,
-        });
-        page.source.putMasks(project.masks);
-        takeProject(project);
-        const took = ((performance.now() - begin) / 1000).toFixed(1);
-        tell(`${capitalize(objectName(project.objects.find((one) => one.id === page.chosen)))} on frame ${frame}: new mask after ${took} s. Propagate to bring it into the other frames.`);
-      } finally {
-        first.waiting = first.waiting.filter((one) => !waiting.includes(one));
-        first.redraw();
-      }
-      await refresh();
-    }),
-  );
-}
-
-function clickAt(place, isSecond) {
-  const takes = isSecond || page.mode === "take";
-  correct(takes ? { negative: [place] } : { positive: [place] });
-}
-
-function setMode(mode) {
-  page.mode = mode;
-  for (const one of document.querySelectorAll("[data-mode]")) {
-    one.setAttribute("aria-checked", String(one.dataset.mode === mode));
-    one.tabIndex = one.dataset.mode === mode ? 0 : -1;
-  }
-}
-
-function propagate(way) {
-  return attempt(async () => {
-    const { pending, video } = page.project;
-    const seconds = Number($("reach").value);
-    await startWork("propagate", {
-      way,
-      pipeline: $("pipeline").value,
-      reach: seconds ? Math.max(1, Math.round(seconds * video.fps)) : null,
-      ...(pending ? {} : { frame: page.frame, objects: [page.chosen] }),
-    });
-  });
-}
-
 // -- asking, comparing, exporting ----------------------------------------------------------------
 
-async function ask() {
+export async function ask() {
   await attempt(async () => {
     const query = $("query").value;
     const comparing = $("compare").checked;
@@ -553,179 +417,13 @@ async function ask() {
   });
 }
 
-async function askSecond(query) {
-  closeSecond();
-  const key = await post("/projects", { video: page.name, variant: "compare" });
-  let project = key;
-  while (project.status === "opening") {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    project = await get(`/projects/${project.id}`);
-  }
-  if (project.status === "failed") throw new Error(project.error);
-  const source = new Source(project.id, project.video);
-  source.revision = project.revision;
-  const pipeline = $("pipeline-b").value;
-  page.second = { project, source, pipeline, events: null, was: "running" };
-  $("view-b").hidden = false;
-  $("views").classList.add("two");
-  second.resize(project.video.width, project.video.height);
-  await post(`/projects/${project.id}/ask`, { query, pipeline });
-  page.second.events = listen(project.id, takeSecondNews, () => {});
-  fitSources();
-  await showFrame(page.frame);
-}
-
-async function takeSecondNews(news) {
-  const { second: other } = page;
-  if (!other) return;
-  const running = news.work?.status === "running";
-  $("caption-b").textContent = `B: ${other.pipeline}. ${news.work ? describeWork(news.work) : ""}`;
-  if (news.revision > other.source.revision) {
-    other.source.revision = news.revision;
-    other.project = await get(`/projects/${other.project.id}`);
-    if (page.second === other) await showFrame(page.frame);
-  }
-  if (!running) await showAgreement();
-}
-
-async function showAgreement() {
-  if (!page.second) return;
-  const found = await attempt(() => get(`/projects/${page.project.id}/agreement/${page.second.project.id}`));
-  if (!found || !page.second) return;
-  $("agreement").hidden = false;
-  $("agreement").textContent = found.mean === null
-    ? "Neither pipeline has found anything."
-    : `The masks of A and B share ${Math.round(100 * found.mean)} % (mean overlap, IoU). The lowest row of the timeline shows where: green is agreement, red is not.`;
-  timeline.show({ agreement: found });
-}
-
-function closeSecond() {
-  page.second?.events?.close();
-  page.second?.source.close();
-  page.second = null;
-  $("view-b").hidden = true;
-  $("views").classList.remove("two");
-  $("agreement").hidden = true;
-  timeline.show({ agreement: null });
-}
-
-function showFormat() {
-  $("format-about").textContent = FORMAT_NOTES[$("format").value] ?? "";
-}
-
-async function exportMasks() {
-  $("download").hidden = true;
-  await attempt(async () => {
-    await startWork("export", { format: $("format").value, frames: $("format").value === "coco" });
-  });
-}
-
-function offerDownload({ file, bytes }) {
-  const link = $("download");
-  link.href = `/studio/projects/${page.project.id}/exports/${encodeURIComponent(file)}`;
-  link.textContent = `Download ${file} (${(bytes / 1e6).toFixed(1)} MB)`;
-  link.download = file;
-  link.hidden = false;
-}
-
-// -- keys -------------------------------------------------------------------------------------
-
-const MOVES = { ArrowLeft: -1, ArrowRight: 1 };
-
-function pressCursor(event) {
-  const step = (event.shiftKey ? 20 : 4) * first.scale;
-  const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
-  const { width, height } = first.canvas;
-  if (moves[event.key]) {
-    const [x, y] = first.cursor;
-    const [dx, dy] = moves[event.key];
-    first.cursor = [Math.min(width - 1, Math.max(0, x + dx)), Math.min(height - 1, Math.max(0, y + dy))];
-    tell(`Cursor at ${Math.round(first.cursor[0])}, ${Math.round(first.cursor[1])}`);
-  } else if (event.key === "Enter") clickAt(first.cursor, event.shiftKey);
-  else if (event.key === "-") clickAt(first.cursor, true);
-  else if (event.key === "Escape" || event.key === "c") first.cursor = null;
-  else return false;
-  first.redraw();
-  return true;
-}
-
-function press(event) {
-  if (!page.source || $("help").open) return event.key === "?" && !isTyping(event) && openHelp();
-  const undoes = (event.ctrlKey || event.metaKey) && !event.altKey;
-  if (isTyping(event)) {
-    if (event.key === "Enter" && event.target.id === "query" && !event.shiftKey) return ask() && true;
-    if (event.key === "Escape") return event.target.blur() ?? true;
-    return false;
-  }
-  if (undoes) {
-    const key = event.key.toLowerCase();
-    if (key === "z") return click(event.shiftKey ? "redo" : "undo");
-    if (key === "y") return click("redo");
-    return false;
-  }
-  if (event.altKey) return false;
-  if (first.cursor && pressCursor(event)) return true;
-  if (event.key in MOVES) return seek(page.frame + MOVES[event.key] * (event.shiftKey ? 10 : 1)) ?? true;
-  const onButton = event.target.closest("button, a, summary");
-  if ((event.key === " " || event.key === "Enter") && onButton) return false;
-  if (/^[1-9]$/.test(event.key)) {
-    const object = page.project.objects[Number(event.key) - 1];
-    if (object) choose(object.id);
-    return Boolean(object);
-  }
-  const does = {
-    " ": () => player.toggle(page.frame),
-    Home: () => seek(0),
-    End: () => seek(page.project.video.num_frames - 1),
-    "[": () => seekMark(-1),
-    "]": () => seekMark(1),
-    "+": () => setMode("add"),
-    "-": () => setMode("take"),
-    b: () => setMode("box"),
-    c: () => {
-      first.cursor = [first.canvas.width / 2, first.canvas.height / 2];
-      tell("Cursor: arrows move it, Enter adds, − removes, Esc ends.");
-      first.redraw();
-    },
-    n: addObject,
-    r: () => page.chosen && ((page.editing = page.chosen), showSide()),
-    Delete: () => page.chosen && act({ do: "remove", object: page.chosen }, `Removed object ${page.chosen}; undo brings it back.`),
-    h: () => click("hide"),
-    x: () => click("forget"),
-    p: () => click("go-both"),
-    m: () => $("show-masks").click(),
-    "/": () => $("query").focus(),
-    Escape: () => !$("progress").hidden && click("cancel"),
-    "?": openHelp,
-  }[event.key];
-  if (!does) return false;
-  does();
-  return true;
-}
-
-function isTyping(event) {
-  const { target } = event;
-  return target.closest("textarea, select, dialog") || (target.closest("input") && !["checkbox", "range"].includes(target.type));
-}
-
-function click(id) {
-  if ($(id).disabled) tell($(id).title);
-  else $(id).click();
-  return true;
-}
-
-function openHelp() {
-  $("help").showModal();
-  return true;
-}
-
 // -- wiring -----------------------------------------------------------------------------------
 
 function on(id, name, does) {
   $(id).addEventListener(name, does);
 }
 
-first.listen({
+firstViewer.listen({
   onClick: clickAt,
   onBox: (box) => correct({ box }),
   wantsBox: () => page.mode === "box",

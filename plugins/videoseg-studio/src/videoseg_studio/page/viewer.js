@@ -20,6 +20,7 @@ export class Viewer {
       one.width = width;
       one.height = height;
     }
+    this.canvas.style.setProperty("--ratio", width / height);
     this.drawn = "";
   }
 
