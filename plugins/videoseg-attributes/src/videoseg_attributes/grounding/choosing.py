@@ -222,8 +222,9 @@ def _leaves_open(plan: QueryPlan, tracks: Sequence[NamedTrack]) -> bool:
     count = target.number.count
     if target.name is None or count is None or target.rankings:
         return False
-    name = target.name
-    return sum(track.names.get(name, 0.0) >= _FITS for track in tracks) > count
+    scores = [track.names.get(target.name, 0.0) for track in tracks]
+    least = max(_FITS, _COMPARABLE * max(scores, default=0.0))
+    return sum(score >= least for score in scores) > count
 
 
 def _list_motion(

@@ -253,7 +253,8 @@ class AttributesGrounder:
         )
         keyframe = prompts[0].frame
         where = describe_placement(prompts, choices, closer=measured is not overview)
-        seen = describe_survey(survey, overview.candidates)
+        compared = overview.undivided() if plan.asks_for_what_moves else overview.candidates
+        seen = describe_survey(survey, compared)
         temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
         spatial = join_texts(*select_texts(resolution, "spatial"), where)
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))

@@ -7,16 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videoseg.masks import bounding_box, iou
-from videoseg.types import Box, Episode, FloatArray, Frame, Grounding, Prompt, VideoSource
+from videoseg.types import Episode, FloatArray, Grounding, Prompt, VideoSource
 from videoseg_attributes.grounding.choosing import TrackChoice, choose_among
 from videoseg_attributes.grounding.explanation import describe_box, join_texts, make_label
 from videoseg_attributes.grounding.language import KnownNouns, QueryPlan, parse_query
 from videoseg_attributes.grounding.name_finder import FoundTracks, NameFinder
 from videoseg_attributes.grounding.named_tracks import NamedTrack
-from videoseg_attributes.grounding.outlines import boundary_contrast
-from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
-from videoseg_attributes.vision.motion import MotionEvidence, motion_around
 
 __all__ = ["NamedAnswer", "answer_by_name"]
 
@@ -25,9 +21,7 @@ _SEEN = 0.3  # score of a name from which a thing was seen at all
 _MAY_BE_SEEN = 0.1  # below it, nothing of the name was found
 _CUT_BY_BORDER = 0.7  # weight of a frame on which a box touches the border
 _COVERED = 0.5  # how much a frame counts less on which others cover the whole box
-_MOST_CUT = 2  # things that are cut out of several frames to find the clearest
-_TRIED, _NEARLY_AS_WELL = 4, 0.5  # frames to cut out of; of how well the best one shows it
-_MOVES_MUCH, _STILL_WEIGHT = 0.5, 0.1  # of its most motion; weight of a frame without any
+_MOVES, _STILL_WEIGHT = 0.2, 0.1  # of its most motion; weight of a frame without any
 _SHOWN_TOGETHER = 0.7  # of how well its own best frame shows a thing
 
 
@@ -156,8 +150,6 @@ def _choose_keyframes(
     )
     together = shown.min(axis=0)
     best = int(np.argmax(together))
-    if len(chosen) <= _MOST_CUT and not any(track.masks for track in chosen):
-        best = _find_clearest_cut(video, chosen, found.frames, together)
     return tuple(
         found.frames[best if own[best] >= _SHOWN_TOGETHER * own.max() else int(np.argmax(own))]
         for own in shown
@@ -186,40 +178,6 @@ def _measure_clearness(video: VideoSource, track: NamedTrack, found: FoundTracks
     return clearness
 
 
-def _find_clearest_cut(
-    video: VideoSource, tracks: Sequence[NamedTrack], frames: Sequence[int], shown: FloatArray
-) -> int:
-    """Return the position of that of the best frames which things can be cut out of best."""
-    best = int(np.argmax(shown))
-    clearest = 0.0
-    for position in np.argsort(-shown, kind="stable")[:_TRIED]:
-        frame = frames[int(position)]
-        boxes = [box for track in tracks if (box := track.box(frame)) is not None]
-        if len(boxes) < len(tracks) or shown[position] < _NEARLY_AS_WELL * shown.max():
-            continue
-        image = video[frame]
-        motion = motion_around(video, frame, image=image)
-        clear = float(np.mean([_judge_cut(image, motion, box) for box in boxes]))
-        if clear > clearest:
-            best, clearest = int(position), clear
-    return best
-
-
-def _judge_cut(image: Frame, motion: MotionEvidence, box: Box) -> float:
-    """Return how clearly a thing can be cut out of its box, in [0, 1].
-
-    It can where the cut fills the box, its outline is a step in color, and it is the same whether
-    motion is looked at or not.
-    """
-    still, moving = (
-        cut_region(image, seen, RegionHint(box)).mask for seen in (MotionEvidence(()), motion)
-    )
-    if not moving.any():
-        return 0.0
-    fills = bounding_box(moving).iou(box)
-    return iou(still, moving) * fills * boundary_contrast(image, moving)
-
-
 def _weigh_motion(motion: Mapping[int, float], frames: Sequence[int]) -> FloatArray:
     """Return how far each frame shows what moves, in [0, 1], where its motion tells a thing apart.
 
@@ -229,7 +187,7 @@ def _weigh_motion(motion: Mapping[int, float], frames: Sequence[int]) -> FloatAr
     if most <= 0:
         return np.ones(len(frames))
     shares = np.array([motion.get(frame, 0.0) / most for frame in frames])
-    weights: FloatArray = np.clip(shares / _MOVES_MUCH, _STILL_WEIGHT, 1.0)
+    weights: FloatArray = np.clip(shares / _MOVES, _STILL_WEIGHT, 1.0)
     return weights
 
 
