@@ -335,7 +335,8 @@ def _write_parts(
             return index, frame, masks, drawn
 
         # Frames are drawn while those before them are encoded, which takes about as long.
-        pages = map_ahead(draw, _needed_frames(segmentation, video, parts, book))
+        needed = _needed_frames(segmentation, video, parts, book)
+        pages = map_ahead(draw, ((index, _keepable(frame)) for index, frame in needed))
         for index, frame, masks, drawn in stack.enter_context(contextlib.closing(pages)):
             if writer is not None and drawn is not None:
                 writer.write(drawn)
@@ -347,6 +348,11 @@ def _write_parts(
         overlay = stage / _OVERLAY if writer is not None else None
         page = render_report(segmentation, book, on_black=video is None, overlay=overlay)
         (stage / _REPORT).write_text(well_formed(page), encoding="utf-8")
+
+
+def _keepable(frame: Frame) -> Frame:
+    # A source may use the memory of its frames again, unless it lets nobody write to them.
+    return frame.copy() if frame.flags.writeable else frame
 
 
 def _needed_frames(
@@ -362,6 +368,7 @@ def _needed_frames(
                 yield index, frame
         return
     black: Frame = np.zeros((*segmentation.video.size, 3), np.uint8)
+    black.flags.writeable = False
     every = answered if parts & {"masks", "overlay"} else book.indices
     for index in every:
         # Masks need no pixels; without an overlay only the frames of the report are decoded.

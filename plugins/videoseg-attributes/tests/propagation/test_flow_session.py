@@ -223,6 +223,33 @@ def test_a_live_source_is_not_read_ahead() -> None:
     assert len(handed_out) == 6
 
 
+class _OneBuffer:
+    """A source that writes all its frames to the same memory."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self._frames = frames
+        self.num_frames, self.size = len(frames), frames.shape[1:3]
+
+    def iter_frames(
+        self, start: int = 0, stop: int | None = None, *, reverse: bool = False
+    ) -> Iterator[tuple[int, Frame]]:
+        buffer = np.empty_like(self._frames[0])
+        for index in range(start, len(self._frames) if stop is None else stop):
+            buffer[:] = self._frames[index]
+            yield index, buffer
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_source_may_use_the_memory_of_its_frames_again(follow: bool) -> None:
+    frames, truth = _clip()
+    with FlowPropagator(follow=follow).open(_OneBuffer(frames)) as session:  # type: ignore[arg-type]
+        session.prompt(mask_prompt(1, 0, truth[0]))
+        results = list(session.run())
+    expected = propagate(frames, [mask_prompt(1, 0, truth[0])])
+    for result, plain in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result.masks[1], plain.masks[1])
+
+
 class _Filler:
     """A segmenter that fills boxes, and finds nothing at points."""
 

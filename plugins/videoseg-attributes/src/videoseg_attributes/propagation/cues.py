@@ -243,7 +243,9 @@ class CueStream:
                 f"frame {index} has shape {frame.shape}, but the video said "
                 f"{(*self.size, 3)}; all frames of a video must have one size"
             )
-        look = pool.submit(self._look_at, frame)
+        # A source may use the memory of its frames again, unless it lets nobody write to them.
+        kept = frame.copy() if frame.flags.writeable else frame
+        look = pool.submit(self._look_at, kept)
         # In a list, which is emptied: the pool holds on to what it was given for a while.
         pair = None if before is None else pool.submit(self._compare, [before], look)
         return _QueuedFrame(index, look, pair)

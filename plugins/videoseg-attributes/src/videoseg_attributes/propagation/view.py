@@ -195,16 +195,24 @@ class RereadFrames:
             item = next(self._frames, None)
             if item is None:
                 return None
-            self._kept.append(item)
+            self._keep(*item)
         return self._kept[0][0]
 
     def read(self, view: View) -> Iterator[tuple[int, Frame]]:
         """Yield a part of each frame, from the current one on."""
         for index, frame in tuple(self._kept):
             yield index, view.cut(frame)
-        for index, frame in self._frames:
-            self._kept.append((index, frame))
+        for item in self._frames:
+            index, frame = self._keep(*item)
             yield index, view.cut(frame)
+
+    def _keep(self, index: int, frame: Frame) -> tuple[int, Frame]:
+        if frame.flags.writeable:
+            # A source may use the memory of its frames again.
+            frame = frame.copy()
+            frame.flags.writeable = False
+        self._kept.append((index, frame))
+        return index, frame
 
     def advance_to(self, index: int) -> None:
         """Make a frame that has been read the current one."""

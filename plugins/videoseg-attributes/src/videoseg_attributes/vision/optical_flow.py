@@ -113,7 +113,9 @@ def dense_flow(
     # Flat frames give the search nothing to hold on to; nothing may leave the frame by more
     # than its own size.
     limit = float(max(small))
-    return np.clip(np.nan_to_num(np.ascontiguousarray(flow)), -limit, limit)
+    if not np.isfinite(flow).all():
+        flow = np.nan_to_num(flow)
+    return np.clip(np.ascontiguousarray(flow), -limit, limit)
 
 
 def resize_image(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
