@@ -14,9 +14,8 @@ from videoseg.errors import ConfigError, MissingDependencyError
 
 __all__ = ["quiet_data_log", "ray_session"]
 
-# For the processes that Ray starts: no usage statistics are sent, and its core writes no lines
-# of its own between ours. What goes wrong with an actor is recorded with its item.
-_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+# For the processes that Ray starts: no usage statistics are sent.
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
 _CONNECT_SECONDS = 10.0
 
 
