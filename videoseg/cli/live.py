@@ -12,7 +12,7 @@ import click
 
 from videoseg._interruption import Terminated
 from videoseg.cli.terminal import open_console, print_files, write_json
-from videoseg.errors import VideoError
+from videoseg.errors import VideosegError
 from videoseg.text import format_count, printable
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class LiveRun:
                 reason = "interrupted"
             except Terminated as error:
                 reason, failure = "terminated", error
-            except VideoError as error:
+            except VideosegError as error:
                 reason, failure = f"failed: {error}", error
             if stream is not None:
                 warnings = self._warnings(stream, frames)

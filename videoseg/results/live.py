@@ -25,8 +25,8 @@ from videoseg.types import (
     Trace,
     VideoFacts,
     from_dict,
-    to_dict,
 )
+from videoseg.types.serial import to_dict_with_problems
 
 if TYPE_CHECKING:
     from videoseg.results.segmentation import Segmentation
@@ -55,6 +55,7 @@ class LiveFolder:
     def __init__(self, folder: str | Path, *, overwrite: bool = False) -> None:
         self.folder = expand_path(folder)
         self._file: IO[str] | None = None
+        self._has_begun = False
         self.num_frames = 0
         try:
             make_folder(self.folder.parent)
@@ -93,10 +94,12 @@ class LiveFolder:
                 "fps": fps,
                 "pipeline": dict(pipeline),
                 "seed": seed,
-                "grounding": to_dict(grounding),
-                "trace": to_dict(trace),
+                # What a stage put into details need not be JSON; then a text of it is kept.
+                "grounding": to_dict_with_problems(grounding)[0],
+                "trace": to_dict_with_problems(trace)[0],
             }
         )
+        self._has_begun = True
 
     def add(self, masks: FrameMasks, seconds: float) -> None:
         """Write the masks of a frame.
@@ -117,12 +120,13 @@ class LiveFolder:
         self.num_frames += 1
 
     def end(self, *, reason: str, num_dropped: int, warnings: Sequence[str]) -> None:
-        """Write the last line: how it ended.
+        """Write the last line, which says how it ended; nothing before there is a first one.
 
         Raises:
             OutputError: If it cannot be written.
         """
-        self._write({"end": reason, "num_dropped": num_dropped, "warnings": list(warnings)})
+        if self._has_begun:
+            self._write({"end": reason, "num_dropped": num_dropped, "warnings": list(warnings)})
 
     def close(self) -> None:
         """Close the file. A folder without an answer is removed."""

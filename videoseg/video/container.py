@@ -252,7 +252,10 @@ def _why_no_file(path: Path, error: Exception) -> str:
         if (address := _ADDRESS.match(str(path))) is not None:
             # Paths have lost one of the two slashes.
             shown = show_path(f"{address[1]}://{str(path)[address.end() :]}")
-            hint = "download it first, videos are read from local files only"
+            hint = (
+                "download it first, videos are read from local files only; streams are read with "
+                "videoseg.video.LiveFrames"
+            )
         elif _PATTERN.search(path.name):
             hint = "patterns are not expanded: give the folder, or a list of its files"
         else:

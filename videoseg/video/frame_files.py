@@ -165,7 +165,7 @@ def _hint(folder: Path) -> str:
         if entry.suffix.lower() in _VIDEO_SUFFIXES:
             return (
                 f"it holds videos: give one of them, such as {show_path(entry)}, or all of them "
-                "to videoseg batch"
+                "to `videoseg batch` (in Python, videoseg.batch.segment_videos)"
             )
     for entry in entries:
         try:

@@ -42,6 +42,12 @@ def test_address_instead_of_a_file(tmp_path):
             Video.open(address)
 
 
+def test_a_folder_of_videos_is_offered_to_the_batch(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(VideoError, match=r"holds videos: give one of them.*videoseg batch"):
+        Video.open(tmp_path)
+
+
 def test_empty_file(tmp_path, reader):
     (tmp_path / "empty.mp4").touch()
     assert "is empty" in refused(tmp_path / "empty.mp4", reader=reader)
