@@ -374,16 +374,18 @@ def test_a_file_that_is_no_readable_result_is_explained_in_one_line(tmp_path, te
     assert len(str(caught.value)) < 600
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture
+def saved_text(result, tmp_path):
+    return (save_result(result, tmp_path / "out", parts=()) / "result.json").read_text()
+
+
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(data=st.data())
-def test_a_file_cut_short_never_loads(result, tmp_path, data):
-    path = tmp_path / "out" / "result.json"
-    # Saved once: each time it takes another time, which is part of it.
-    if not path.exists():
-        save_result(result, path.parent, parts=())
-    text = path.read_text()
-    cut = data.draw(st.integers(0, len(text) - 3))
-    (tmp_path / "result.json").write_text(text[:cut])
+def test_a_file_cut_short_never_loads(saved_text, tmp_path, data):
+    cut = data.draw(st.integers(0, len(saved_text) - 3))
+    (tmp_path / "result.json").write_text(saved_text[:cut])
     with pytest.raises(OutputError):
         load_result(tmp_path)
 
