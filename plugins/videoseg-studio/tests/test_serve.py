@@ -218,9 +218,10 @@ def test_wrong_settings_are_one_line(
     assert capsys.readouterr().out == ""
 
 
-def test_the_dockerfile_copies_what_is_there_and_starts_the_command(repository: Path) -> None:
+def test_the_dockerfile_copies_what_is_there_and_starts_the_command() -> None:
     from videoseg_studio.commands.serve import serve
 
+    repository = SUPPORT.parents[1]
     lines = (repository / "plugins/videoseg-studio/Dockerfile").read_text().splitlines()
     copied = [source for line in lines if line.startswith("COPY") for source in line.split()[1:-1]]
     assert copied
