@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -179,12 +180,19 @@ def test_slow_and_silent_clients_do_not_hold_up_others(serve: Serve, project: Pa
         '--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\nabc'
     )
     with ExitStack() as stack:
-        for _ in range(20):
-            silent = stack.enter_context(socket.create_connection(server.place))
-            silent.sendall(head.encode())
+        silent = [stack.enter_context(socket.create_connection(server.place)) for _ in range(20)]
+        for each in silent:
+            each.sendall(head.encode())
         begin = time.monotonic()
         assert server.client.get("/api/v1/health").status_code == 200
         assert time.monotonic() - begin < 10
+        # Eight may upload at the same time; the others are told so at once.
+        refused: set[socket.socket] = set()
+        while len(refused) < 12:
+            assert time.monotonic() - begin < 20
+            refused |= {*select.select([*{*silent} - refused], [], [], 1)[0]}
+        assert {each.recv(12) for each in refused} == {b"HTTP/1.1 429"}
+        assert not select.select([*{*silent} - refused], [], [], 0)[0]
     # The clients have gone; what they sent is deleted.
     deadline = time.monotonic() + 20
     while any("upload" in path for path in all_files(project / ".videoseg")):
@@ -218,9 +226,10 @@ def test_wrong_settings_are_one_line(
     assert capsys.readouterr().out == ""
 
 
-def test_the_dockerfile_copies_what_is_there_and_starts_the_command(repository: Path) -> None:
+def test_the_dockerfile_copies_what_is_there_and_starts_the_command() -> None:
     from videoseg_studio.commands.serve import serve
 
+    repository = SUPPORT.parents[1]
     lines = (repository / "plugins/videoseg-studio/Dockerfile").read_text().splitlines()
     copied = [source for line in lines if line.startswith("COPY") for source in line.split()[1:-1]]
     assert copied
