@@ -196,6 +196,8 @@ def test_padding_is_black(tiny_checkpoint: Path) -> None:
         ({"long_term_elements": 9}, "at least prototypes and long_term_buffer together"),
         ({"chunk_size": 0}, "chunk_size"),
         ({"max_internal_size": 8}, "max_internal_size"),
+        ({"precision": "int8"}, "needs engine='openvino'"),
+        ({"engine": "openvino", "device": "cuda"}, "cuda"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
@@ -203,6 +205,14 @@ def test_options_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         make(tiny_checkpoint, **options)
+
+
+def test_masks_are_the_same_in_openvino(tiny_checkpoint: Path) -> None:
+    pytest.importorskip("openvino")
+    prompt = passing_squares().prompt(1, 0, kind="mask")
+    usual = run(make(tiny_checkpoint), prompt)
+    other = run(make(tiny_checkpoint, engine="openvino"), prompt)
+    assert max(np.mean(other[frame][1] != usual[frame][1]) for frame in usual) < 0.01
 
 
 def test_sizes_of_a_long_term_memory_that_is_not_there_do_not_matter(
