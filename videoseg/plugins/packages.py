@@ -24,13 +24,18 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "r1": "videoseg-r1",
         **dict.fromkeys(("track-then-choose", "track-then-choose-attributes"), "videoseg-tracks"),
     },
-    "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
+    "segmenter": {
+        "cut": "videoseg-attributes",
+        "sam2": "videoseg-sam2",
+        "transformers-video": "videoseg-trackers",
+    },
     "propagator": {
         "flow": "videoseg-attributes",
         "given-masks": "videoseg-tracks",
         "o3": "videoseg-o3",
         "on-doubt": "videoseg-wrappers",
         "sam2": "videoseg-sam2",
+        "transformers-video": "videoseg-trackers",
         "xmem": "videoseg-xmem",
     },
     "detector": dict.fromkeys(
