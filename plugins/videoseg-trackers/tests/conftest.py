@@ -125,7 +125,7 @@ def enliven(model: Any) -> None:
             value.data = torch.randn(value.shape, generator=generator) * 0.3
     for name, value in model.mask_decoder.pred_obj_score_head.named_parameters():
         if name.endswith("proj_out.bias"):
-            value.data += 30.0
+            value.data += 60.0
 
 
 def save(config: Any, model_name: str, folder: Path) -> Path:
