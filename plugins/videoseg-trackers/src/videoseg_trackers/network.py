@@ -188,7 +188,7 @@ class TrackerNetwork:
 
         # One frame is prepared as a video of one frame, so that it is prepared as in the library.
         made = self.processor.video_processor(
-            videos=[np.ascontiguousarray(frame)[None]], device=self.device, return_tensors="pt"
+            videos=[np.array(frame)[None]], device=self.device, return_tensors="pt"
         )
         pixels = made.pixel_values_videos[0][:1].to(self.device, torch.float32)
         with torch.inference_mode():
