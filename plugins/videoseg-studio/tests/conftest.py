@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 from thread_slot import ThreadSlot
+from videoseg_studio.server import Settings, create_app
 
 from videoseg.video import write_video
-
-pytest.importorskip("fastapi")
-
-from starlette.testclient import TestClient
-from videoseg_studio.server import Settings, create_app
 
 SIZE, NUM_FRAMES = (48, 64), 5
 

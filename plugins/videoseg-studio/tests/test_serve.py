@@ -216,3 +216,48 @@ def test_wrong_settings_are_one_line(
     with pytest.raises(VideosegError, match=said):
         serve.main([str(project), *options], standalone_mode=False)
     assert capsys.readouterr().out == ""
+
+
+def test_the_dockerfile_copies_what_is_there_and_starts_the_command() -> None:
+    from videoseg_studio.commands.serve import serve
+
+    repository = SUPPORT.parents[1]
+    lines = (repository / "plugins/videoseg-studio/Dockerfile").read_text().splitlines()
+    copied = [source for line in lines if line.startswith("COPY") for source in line.split()[1:-1]]
+    assert copied
+    assert all((repository / source).exists() for source in copied)
+    (plugins,) = re.findall(r'^ARG PLUGINS="(.*)"$', "\n".join(lines), re.MULTILINE)
+    assert all((repository / "plugins" / name).is_dir() for name in plugins.split())
+    (entry,) = [json.loads(line.split(" ", 1)[1]) for line in lines if line.startswith("ENTRY")]
+    assert entry[:2] == ["videoseg", "serve"]
+    assert serve.make_context("serve", entry[2:]).params["host"] == "0.0.0.0"
+
+
+def test_a_file_of_a_pipeline_is_offered_by_its_name(
+    make_client: Callable[..., Any], tmp_path: Path
+) -> None:
+    from videoseg import Pipeline
+
+    path = tmp_path / "tuned.yaml"
+    Pipeline.from_name("attributes").replace(propagator={"lookahead": 2}).to_yaml(path)
+    client = make_client(pipelines=("attributes", str(path)))
+    offered = client.get("/api/v1/pipelines").json()
+    assert [one["name"] for one in offered["pipelines"]] == ["attributes", "tuned"]
+    assert str(tmp_path) not in json.dumps(offered)
+    answer = client.post(
+        "/api/v1/jobs", json={"video": VIDEO, "query": "x y", "pipeline": "tuned"}
+    )
+    assert answer.status_code == 202
+
+
+def test_a_pipeline_that_lacks_its_weights_is_refused_at_the_start(project: Path) -> None:
+    from videoseg_studio.server import Settings, create_app
+
+    from videoseg.errors import ConfigError
+
+    path = project / "unready.yaml"
+    path.write_text(
+        "videoseg: 1\nsampler: uniform\ngrounder: attributes\npropagator: xmem\nsegmenter: cut\n"
+    )
+    with pytest.raises(ConfigError, match="videoseg download"):
+        create_app(Settings(project, pipelines=(str(path),)))

@@ -52,7 +52,8 @@ class AllowedPipelines:
                 raise ConfigError(
                     f"pipeline {shorten(name)} cannot be used on this machine: {readiness}"
                 )
-            shown = name if "/" not in name and "\\" not in name else Path(name).stem
+            is_file = name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name
+            shown = Path(name).stem if is_file else name
             if shown in self._pipelines:
                 raise ConfigError(f"two pipelines are called {shorten(shown)}; rename a file")
             self._pipelines[shown] = pipeline
