@@ -29,8 +29,8 @@ SIZE = {"width": 1280, "height": 860}
 
 def use_page(page: Page, address: str) -> None:
     """Ask the question, and mark another object with a click."""
-    page.set_default_timeout(120_000)
-    expect.set_options(timeout=120_000)
+    page.set_default_timeout(400_000)
+    expect.set_options(timeout=400_000)
     page.goto(address)
     page.get_by_role("button", name="clip.mp4").click()
     page.fill("#query", QUERY)
@@ -50,7 +50,7 @@ def use_page(page: Page, address: str) -> None:
 def main() -> None:
     """Start a studio, use it, and photograph the page."""
     browser = shutil.which(sys.argv[1] if len(sys.argv) > 1 else "chromium")
-    clip = demo_clip(size=(360, 640), num_frames=60)
+    clip = demo_clip(size=(360, 640), num_frames=36)
     with tempfile.TemporaryDirectory() as folder:
         write_video(Path(folder) / "clip.mp4", clip.frames, fps=clip.fps)
         command = [sys.executable, "-m", "videoseg", "studio", folder, "--port", "0"]
