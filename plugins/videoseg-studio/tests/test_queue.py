@@ -83,6 +83,7 @@ def test_a_running_job_can_be_deleted(make_client: Callable[..., TestClient]) ->
     wait_for(client, job, "running")
     assert client.delete(job["links"]["self"]).status_code == 204
     assert client.get(job["links"]["self"]).status_code == 404
+    assert client.get("/api/v1/jobs").json() == []
     wait_until_finished(client, submit(client, "the dog").json())
     assert not client.app.state.jobs.journal.folder_of(job["id"]).exists()
 

@@ -172,8 +172,13 @@ def test_a_playlist_reads_no_other_file(client: TestClient, text: str) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"idle_seconds": 0.05}, {"upload_seconds": 0.05}])
-def test_an_upload_that_stalls_is_given_up(project: Path, settings: dict[str, float]) -> None:
+@pytest.mark.parametrize("is_there", [False, True])
+def test_an_upload_that_stalls_is_given_up(
+    project: Path, settings: dict[str, float], is_there: bool
+) -> None:
     folder = project / "upload"
+    if is_there:
+        folder.mkdir()
     pieces = [b'--x\r\nContent-Disposition: form-data; name="video"; filename="a"\r\n\r\nabc']
 
     async def receive() -> dict[str, object]:
@@ -187,7 +192,8 @@ def test_an_upload_that_stalls_is_given_up(project: Path, settings: dict[str, fl
     with pytest.raises(RequestError) as refused:
         asyncio.run(read_form(request, Settings(project, **settings), folder))
     assert refused.value.status == 408
-    assert not folder.exists()
+    assert folder.exists() == is_there
+    assert not is_there or not list(folder.iterdir())
 
 
 def test_other_kinds_of_bodies_are_refused(client: TestClient) -> None:

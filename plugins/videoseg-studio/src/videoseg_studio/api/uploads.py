@@ -81,7 +81,7 @@ async def read_form(request: Request, settings: Settings, folder: Path) -> Form:
     Args:
         request: The request.
         settings: The largest upload, and how long it may pause.
-        folder: Where the file is written, under a safe form of its name.
+        folder: Where the file is written, under a safe form of its name; made if missing.
 
     Raises:
         RequestError: If it is too large (413), arrives too slowly (408), is malformed (400) or
@@ -171,6 +171,7 @@ class _FormReader:
         self._data = bytearray()
         self._file: BinaryIO | None = None
         self._num_bytes = 0
+        self._made_folder = False
 
     def begin(self) -> None:
         self._headers = {}
@@ -198,6 +199,7 @@ class _FormReader:
             raise RequestError(400, "send one file, as the field 'video'")
         if self._name != "video":
             raise RequestError(400, "the file must be in the field 'video'")
+        self._made_folder = not self._folder.exists()
         make_folder(self._folder)
         path = self._folder / safe_name(options[b"filename"].decode("utf-8", "replace"))
         self._file = path.open("xb")
@@ -233,5 +235,6 @@ class _FormReader:
             self._file.close()
         if not keep and self.form.file is not None:
             self.form.file.unlink(missing_ok=True)
-            with suppress(OSError):
-                self._folder.rmdir()
+            if self._made_folder:
+                with suppress(OSError):
+                    self._folder.rmdir()

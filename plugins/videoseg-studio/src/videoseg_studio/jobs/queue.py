@@ -166,7 +166,8 @@ class JobQueue:
     def all(self) -> list[Job]:
         """Return copies of all jobs, newest first."""
         with self._changed:
-            return [copy(job) for job in reversed(self._jobs.values())]
+            jobs = reversed(self._jobs.values())
+            return [copy(job) for job in jobs if job.id not in self._deleted]
 
     def place_of(self, job_id: str) -> int | None:
         """Return how many jobs wait before this one; None if it does not wait."""
