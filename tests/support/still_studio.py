@@ -1,7 +1,7 @@
 """A studio with stages that are quick and predictable, in a process of its own.
 
-``python still_studio.py FOLDER PORT`` prints the address. Stages are those of ``still_stages``, and a
-second pipeline that finds another box.
+``python still_studio.py FOLDER PORT`` prints the address. Stages are those of ``still_stages``,
+and a second pipeline finds another box.
 """
 
 from __future__ import annotations

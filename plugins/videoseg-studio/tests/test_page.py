@@ -9,7 +9,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from still_studio import PIPELINES, add_pipelines
 from thread_slot import ThreadSlot
 
 from videoseg.types import Rle
@@ -18,6 +17,7 @@ from videoseg.video import write_video
 pytest.importorskip("fastapi")
 
 from starlette.testclient import TestClient
+from still_studio import PIPELINES, add_pipelines
 from videoseg_studio.server import Settings, create_app
 from videoseg_studio.studio import is_picture_folder, mount_studio
 
