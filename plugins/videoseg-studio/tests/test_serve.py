@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -179,12 +180,19 @@ def test_slow_and_silent_clients_do_not_hold_up_others(serve: Serve, project: Pa
         '--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\nabc'
     )
     with ExitStack() as stack:
-        for _ in range(20):
-            silent = stack.enter_context(socket.create_connection(server.place))
-            silent.sendall(head.encode())
+        silent = [stack.enter_context(socket.create_connection(server.place)) for _ in range(20)]
+        for each in silent:
+            each.sendall(head.encode())
         begin = time.monotonic()
         assert server.client.get("/api/v1/health").status_code == 200
         assert time.monotonic() - begin < 10
+        # Eight may upload at the same time; the others are told so at once.
+        refused: set[socket.socket] = set()
+        while len(refused) < 12:
+            assert time.monotonic() - begin < 20
+            refused |= {*select.select([*{*silent} - refused], [], [], 1)[0]}
+        assert {each.recv(12) for each in refused} == {b"HTTP/1.1 429"}
+        assert not select.select([*{*silent} - refused], [], [], 0)[0]
     # The clients have gone; what they sent is deleted.
     deadline = time.monotonic() + 20
     while any("upload" in path for path in all_files(project / ".videoseg")):
