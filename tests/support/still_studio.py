@@ -1,7 +1,7 @@
 """A studio with stages that are quick and predictable, in a process of its own.
 
-``python still_studio.py FOLDER`` prints the address. Stages are those of ``still_stages``, and a
-second pipeline that finds another box.
+``python still_studio.py FOLDER PORT`` prints the address. Stages are those of ``still_stages``,
+and a second pipeline finds another box.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def add_pipelines():
 def main():
     """Serve until the process is ended."""
     add_pipelines()
-    settings = Settings(Path(sys.argv[1]), port=0, pipelines=PIPELINES)
+    settings = Settings(Path(sys.argv[1]), port=int(sys.argv[2]), pipelines=PIPELINES)
     app = create_app(settings)
     mount_studio(app)
     serve_app(app, on_start=lambda address: print(address, flush=True), quiet=True)

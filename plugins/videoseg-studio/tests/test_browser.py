@@ -48,11 +48,11 @@ def folder(tmp_path_factory):
 
 
 @contextmanager
-def studio(folder):
+def studio(folder, port=0):
     """Run a studio in a process of its own; yield its address and the process."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
-        [sys.executable, str(STUDIO), str(folder)],
+        [sys.executable, str(STUDIO), str(folder), str(port)],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -258,6 +258,19 @@ def test_a_killed_studio_loses_no_correction(browser, folder, tmp_path):
             open_video(page, address, "killed.mp4")
             playwright.expect(page.locator("#objects li")).to_have_count(1)
             assert is_painted(page, 101, 59)
+
+
+def test_the_page_goes_on_by_itself_when_the_studio_is_started_again(browser, folder, tmp_path):
+    shutil.copy(folder / "clip.mp4", tmp_path / "again.mp4")
+    with page_of(browser) as page:
+        with studio(tmp_path) as (address, _):
+            open_video(page, address, "again.mp4")
+            click(page, 100, 60)
+            says(page, "new mask after")
+        with studio(tmp_path, port=int(address.rpartition(":")[2])):
+            playwright.expect(page.get_by_role("alert")).to_be_hidden()
+            page.get_by_role("button", name="New object").click()
+            playwright.expect(page.locator("#objects li")).to_have_count(2)
 
 
 def test_script_in_names_and_questions_is_inert(browser, address):

@@ -299,8 +299,11 @@ def test_a_propagation_that_was_killed_is_pending_again(folder):
 
 
 def test_a_project_is_of_one_video_and_open_once(folder):
-    with EditSession(folder, make_video(NUM_FRAMES)):
-        pass
+    with (
+        EditSession(folder, make_video(NUM_FRAMES)),
+        pytest.raises(vs.errors.OutputError, match="is open in another studio"),
+    ):
+        EditSession(folder, make_video(NUM_FRAMES))
     with pytest.raises(vs.errors.OutputError, match="another video"):
         EditSession(folder, make_video(NUM_FRAMES + 1))
 

@@ -9,7 +9,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from still_studio import PIPELINES, add_pipelines
 from thread_slot import ThreadSlot
 
 from videoseg.types import Rle
@@ -18,8 +17,9 @@ from videoseg.video import write_video
 pytest.importorskip("fastapi")
 
 from starlette.testclient import TestClient
+from still_studio import PIPELINES, add_pipelines
 from videoseg_studio.server import Settings, create_app
-from videoseg_studio.studio import mount_studio
+from videoseg_studio.studio import is_picture_folder, mount_studio
 
 NASTY = '<img src=x onerror="document.title=1">.mp4'
 NUM_FRAMES = 12
@@ -93,6 +93,13 @@ def test_videos_of_the_folder_are_offered_and_nothing_else_is_opened(client):
         answer = client.post("/studio/projects", json={"video": name})
         assert answer.status_code == 422, name
         assert "secret" not in answer.json()["error"]["message"].replace(name, "")
+
+
+def test_a_folder_of_pictures_is_a_video(tmp_path):
+    (tmp_path / "00000.jpg").touch()
+    assert is_picture_folder(tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    assert not is_picture_folder(tmp_path)
 
 
 def test_a_file_that_is_no_video_says_so(client):

@@ -41,20 +41,22 @@ def studio(
 ) -> None:
     """Ask, look and correct in a browser.
 
-    VIDEO is a file, or a folder with videos; the page offers all that are beside the file or in
-    the folder. Corrections are kept in the subfolder .videoseg. Without --pipeline, every
-    installed pipeline is offered that needs nothing more on this machine.
+    VIDEO is a file, a folder of pictures, or a folder with videos; the page offers all that are
+    beside the file or in the folder. Corrections are kept in the subfolder .videoseg. Without
+    --pipeline, every installed pipeline is offered that needs nothing more on this machine.
     """
     from videoseg_studio.server import Settings, create_app, serve_app
-    from videoseg_studio.studio import mount_studio
+    from videoseg_studio.studio import is_picture_folder, mount_studio
 
     if not video.exists():
         raise click.BadParameter(f"there is no {str(video)!r}", param_hint="VIDEO")
+    video = video.resolve()
+    is_video = not video.is_dir() or is_picture_folder(video)
     chosen = context.get_parameter_source("pipelines")
     if chosen is click.core.ParameterSource.DEFAULT:
         pipelines = tuple(dict.fromkeys([*pipelines, *_usable_pipelines()]))
     settings = Settings(
-        video if video.is_dir() else video.parent,
+        video.parent if is_video else video,
         host=host,
         port=port,
         token=token,
@@ -64,7 +66,7 @@ def studio(
         num_workers=workers,
     )
     app = create_app(settings)
-    mount_studio(app, video=None if video.is_dir() else video)
+    mount_studio(app, video=video if is_video else None)
 
     def on_start(address: str) -> None:
         print_line(f"open {address} in a browser; Ctrl-C ends the studio")

@@ -1,4 +1,5 @@
 from .journal import Journal as Journal
+from .ledger import Ledger as Ledger
 from .mask_store import MaskStore as MaskStore
 from .result import make_result as make_result
 from .session import CancelledError as CancelledError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,17 +11,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.errors import ConfigError, OutputError, VideosegError
-from videoseg.files import FileLock, expand_path, make_folder, write_file
+from videoseg.errors import ConfigError, VideosegError
+from videoseg.files import expand_path
 from videoseg.masks import object_color
-from videoseg.text import parse_json, show_path
 from videoseg.types import Box, Episode, Point, Prompt, Rle, VideoSource, to_dict
 from videoseg_studio.editing.clicks import mask_of_clicks
-from videoseg_studio.editing.journal import Journal
-from videoseg_studio.editing.mask_store import MaskStore
+from videoseg_studio.editing.ledger import Ledger
 from videoseg_studio.editing.planning import Pass, plan_passes
 from videoseg_studio.editing.stages import EditStages
-from videoseg_studio.editing.state import Correction, EditState, History, clean_label
+from videoseg_studio.editing.state import Correction, EditState, clean_label
 
 __all__ = ["CancelledError", "EditSession"]
 
@@ -34,7 +31,8 @@ _DIRECTIONS: dict[str, tuple[Literal["forward", "backward"], ...]] = {
     "both": ("forward", "backward"),
 }
 
-_VERSION = 1
+# How long masks may wait before they are written.
+_FLUSH_SECONDS = 0.5
 
 
 class CancelledError(VideosegError):
@@ -63,45 +61,25 @@ class EditSession:
     def __init__(self, folder: str | Path, video: VideoSource) -> None:
         folder = expand_path(folder)
         self.folder, self.video = folder, video
-        self._lock = threading.RLock()
-        self._history = History()
-        self._presence: dict[int, npt.NDArray[np.uint8]] = {}
-        self._answers: dict[int, dict[str, Any]] = {}
-        # The numbers of the corrections by object and frame.
-        self._made: dict[tuple[int, int], list[int]] = {}
-        make_folder(folder)
-        self._file_lock = FileLock(folder / ".lock")
-        if not self._file_lock.acquire():
-            raise OutputError(
-                f"{show_path(folder)} is open in another studio; close that one first"
-            )
-        try:
-            self._check_video()
-            self._journal = Journal(folder / "journal.jsonl")
-            self._store = MaskStore(folder / "masks.sqlite", video.size)
-            self._replay()
-        except BaseException:
-            self._file_lock.release()
-            raise
+        self._ledger = Ledger(folder, video.facts())
 
     # -- what there is ---------------------------------------------------------------------
 
     @property
     def state(self) -> EditState:
         """Objects and corrections as they are now."""
-        with self._lock:
-            return self._history.state
+        with self._ledger.lock:
+            return self._ledger.history.state
 
     @property
     def answer(self) -> dict[str, Any]:
         """The last answer in the journal: query, pipeline, trace; empty if there is none."""
-        with self._lock:
-            return self._answers.get(self._history.state.answer, {})
+        return self._ledger.answer
 
     def describe(self) -> dict[str, Any]:
         """Return what the page shows of objects, corrections and undo, as JSON can hold it."""
-        with self._lock:
-            history = self._history
+        with self._ledger.lock:
+            history = self._ledger.history
             objects = [
                 {
                     "id": one.object_id,
@@ -136,10 +114,10 @@ class EditSession:
         Raises:
             ObjectNotFoundError: If there is no such object.
         """
-        with self._lock:
-            state = self._history.state
+        with self._ledger.lock:
+            state = self._ledger.history.state
             state.object(object_id)
-            return self._store.get(object_id, frame, frozenset(state.layers))
+            return self._ledger.store.get(object_id, frame, frozenset(state.layers))
 
     def masks(self, object_id: int, start: int, stop: int) -> Iterator[tuple[int, Rle]]:
         """Yield the known masks of an object on the frames [start, stop), in order.
@@ -149,7 +127,7 @@ class EditSession:
         """
         state = self.state
         state.object(object_id)
-        return self._store.iterate(object_id, frozenset(state.layers), start, stop)
+        return self._ledger.store.iterate(object_id, frozenset(state.layers), start, stop)
 
     def presence(self, object_id: int) -> npt.NDArray[np.uint8]:
         """Return for each frame 0 if nothing is known, 1 if not visible, 2 if visible.
@@ -157,22 +135,15 @@ class EditSession:
         Raises:
             ObjectNotFoundError: If there is no such object.
         """
-        with self._lock:
-            state = self._history.state
-            state.object(object_id)
-            if object_id not in self._presence:
-                self._presence[object_id] = self._store.presence(
-                    object_id, frozenset(state.layers), len(self.video)
-                )
-            return self._presence[object_id]
+        return self._ledger.presence(object_id)
 
     # -- what a person does ----------------------------------------------------------------
 
     def add_object(self, label: str = "") -> int:
         """Add an object without a mask and return its id."""
-        with self._lock:
-            object_id = self._history.state.next_id
-            self._do({"do": "add", "object": object_id, "label": clean_label(label)})
+        with self._ledger.lock:
+            object_id = self._ledger.history.state.next_id
+            self._ledger.do({"do": "add", "object": object_id, "label": clean_label(label)})
             return object_id
 
     def remove_object(self, object_id: int) -> None:
@@ -181,7 +152,7 @@ class EditSession:
         Raises:
             ObjectNotFoundError: If there is no such object.
         """
-        self._do({"do": "remove", "object": object_id})
+        self._ledger.do({"do": "remove", "object": object_id})
 
     def rename_object(self, object_id: int, label: str) -> None:
         """Give an object a name.
@@ -189,7 +160,7 @@ class EditSession:
         Raises:
             ObjectNotFoundError: If there is no such object.
         """
-        self._do({"do": "rename", "object": object_id, "label": clean_label(label)})
+        self._ledger.do({"do": "rename", "object": object_id, "label": clean_label(label)})
 
     def correct(
         self,
@@ -217,7 +188,7 @@ class EditSession:
             VideosegError: If the segmenter fails; then nothing changes.
         """
         self._check_frame(frame)
-        with self._lock:
+        with self._ledger.lock:
             earlier = self.state.object(object_id).corrections.get(frame)
             if earlier is not None and earlier.origin == "user":
                 base = earlier.base
@@ -260,12 +231,14 @@ class EditSession:
             ConfigError: If nothing was said.
             ObjectNotFoundError: If there is no such object.
         """
-        with self._lock:
+        with self._ledger.lock:
             if frame not in self.state.object(object_id).corrections:
                 raise ConfigError(f"object {object_id} has no correction on frame {frame}")
-            made = self._made.get((object_id, frame), ())
+            made = self._ledger.made.get((object_id, frame), ())
             layers = [seq for seq in made if seq in self.state.layers]
-            self._do({"do": "forget", "object": object_id, "frame": frame, "layers": layers})
+            self._ledger.do(
+                {"do": "forget", "object": object_id, "frame": frame, "layers": layers}
+            )
 
     def undo(self) -> str:
         """Take the last action back; return what it was.
@@ -273,9 +246,9 @@ class EditSession:
         Raises:
             ConfigError: If there is nothing to undo.
         """
-        with self._lock:
-            done = self._history.undoable
-            self._do({"do": "undo"})
+        with self._ledger.lock:
+            done = self._ledger.history.undoable
+            self._ledger.do({"do": "undo"})
             return done
 
     def redo(self) -> str:
@@ -284,9 +257,9 @@ class EditSession:
         Raises:
             ConfigError: If there is nothing to redo.
         """
-        with self._lock:
-            done = self._history.redoable
-            self._do({"do": "redo"})
+        with self._ledger.lock:
+            done = self._ledger.history.redoable
+            self._ledger.do({"do": "redo"})
             return done
 
     # -- what takes long -------------------------------------------------------------------
@@ -340,7 +313,7 @@ class EditSession:
                 box = None if prompt.box is None else prompt.box.clipped(self.video.size)
                 correction = Correction(prompt.frame, mask, box=box, origin="answer")
                 entry["prompts"].append(correction.to_action())
-        self._do(
+        self._ledger.do(
             {
                 "do": "answer",
                 "query": episode.query,
@@ -387,9 +360,9 @@ class EditSession:
         directions = [one for one in _DIRECTIONS[way] if one == "forward" or takes.backward]
         if not directions:
             raise ConfigError("this pipeline cannot propagate backward; propagate forward")
-        with self._lock:
+        with self._ledger.lock:
             passes, starts = plan_passes(
-                self._history,
+                self._ledger.history,
                 self.mask,
                 len(self.video),
                 objects=objects,
@@ -399,7 +372,7 @@ class EditSession:
                 limit=takes.max_objects_per_pass,
                 forward_only=bool(self.answer.get("appears_at_prompt")),
             )
-            layer = self._do({"do": "propagate", "starts": starts, "way": way})
+            layer = self._ledger.do({"do": "propagate", "starts": starts, "way": way})
         total = sum(one.num_frames for one in passes)
         done, status = 0, "failed"
         try:
@@ -414,17 +387,12 @@ class EditSession:
             status = "cancelled"
             raise
         finally:
-            with self._lock:
-                self._store.flush()
-                self._record({"do": "finished", "layer": layer, "status": status})
+            self._ledger.finish(layer, status)
         return done
 
     def close(self) -> None:
         """Close the files of the project. The video stays open."""
-        with self._lock:
-            self._store.close()
-            self._journal.close()
-            self._file_lock.release()
+        self._ledger.close()
 
     def __enter__(self) -> EditSession:
         return self
@@ -435,10 +403,9 @@ class EditSession:
     # -- internals ---------------------------------------------------------------------------
 
     def _run_pass(self, stages: EditStages, one: Pass, layer: int) -> Iterator[int]:
+        ledger = self._ledger
         for object_id, frames in one.absent.items():
-            self._store.fill(layer, object_id, frames)
-            with self._lock:
-                self._presence.pop(object_id, None)
+            ledger.keep_absence(layer, object_id, frames)
         if not one.prompts:
             return
         written = time.monotonic()
@@ -448,27 +415,11 @@ class EditSession:
                 for object_id, frames in one.kept.items()
                 if masks.frame in frames and object_id in masks.masks
             ]
-            # A frame that the user corrects meanwhile is theirs.
-            with self._lock:
-                kept = [
-                    (object_id, rle)
-                    for object_id, rle in kept
-                    if not self._is_corrected(object_id, masks.frame)
-                ]
-                self._store.put(layer, masks.frame, kept)
-                for object_id, rle in kept:
-                    if layer in self._history.state.layers and object_id in self._presence:
-                        self._presence[object_id][masks.frame] = 1 + (rle.area > 0)
-                if time.monotonic() - written > 0.5:
-                    self._store.flush()
-                    written = time.monotonic()
+            ledger.keep(layer, masks.frame, kept)
+            if time.monotonic() - written > _FLUSH_SECONDS:
+                ledger.store.flush()
+                written = time.monotonic()
             yield masks.frame
-
-    def _is_corrected(self, object_id: int, frame: int) -> bool:
-        one = self._history.state.objects.get(object_id)
-        if one is None or frame not in one.corrections:
-            return False
-        return one.corrections[frame].origin == "user"
 
     def _mask_of_prompt(self, stages: EditStages, prompt: Prompt) -> Rle:
         if prompt.mask is not None:
@@ -489,88 +440,13 @@ class EditSession:
         return stages.segment(self.video, plain)
 
     def _correct(self, object_id: int, correction: Correction) -> None:
-        self._do({"do": "correct", "object": object_id, **correction.to_action()})
+        self._ledger.do({"do": "correct", "object": object_id, **correction.to_action()})
 
     def _check_frame(self, frame: int) -> None:
         if not 0 <= frame < len(self.video):
             raise ConfigError(
                 f"there is no frame {frame}; the video has {len(self.video)}, from 0 to "
                 f"{len(self.video) - 1}"
-            )
-
-    def _do(self, action: dict[str, Any]) -> int:
-        """Journal an action and take it into account; return its number."""
-        with self._lock:
-            self._history.check(action)
-            return self._record(action)
-
-    def _record(self, action: dict[str, Any]) -> int:
-        numbered = self._journal.append(action)
-        self._apply(numbered)
-        return int(numbered["seq"])
-
-    def _apply(self, action: dict[str, Any]) -> None:
-        lost = self._history.apply(action)
-        if lost:
-            self._store.drop(lost)
-        if action["do"] == "answer":
-            self._answers[action["seq"]] = {
-                key: value for key, value in action.items() if key != "objects"
-            }
-        self._keep_masks(action)
-        if action["do"] != "finished":
-            self._presence.clear()
-
-    def _keep_masks(self, action: dict[str, Any]) -> None:
-        """Put the masks that an action brings into the store, unless they are there."""
-        seq = action["seq"]
-        if action["do"] == "correct":
-            rle = Rle.from_coco(action["mask"])
-            self._store.put_missing(seq, action["frame"], action["object"], rle)
-            self._made.setdefault((action["object"], action["frame"]), []).append(seq)
-        if action["do"] == "answer":
-            for entry in action["objects"]:
-                for prompt in entry["prompts"]:
-                    rle = Rle.from_coco(prompt["mask"])
-                    self._store.put_missing(seq, prompt["frame"], entry["object"], rle)
-
-    def _replay(self) -> None:
-        """Come back to where the journal ends."""
-        for action in self._journal.actions:
-            try:
-                self._apply(action)
-            except (VideosegError, KeyError, TypeError, ValueError) as error:
-                raise OutputError(
-                    f"line {action['seq']} of {show_path(self._journal.path)} is damaged: "
-                    f"{error}; move the lines from this one on to another file to open what "
-                    "is before them"
-                ) from error
-        self._journal.actions.clear()
-
-    def _check_video(self) -> None:
-        """Note which video the project is about, or check that it is this one."""
-        facts = self.video.facts()
-        known = {
-            "version": _VERSION,
-            "name": facts.name,
-            "path": facts.path,
-            "num_frames": facts.num_frames,
-            "size": list(facts.size),
-        }
-        path = self.folder / "project.json"
-        try:
-            found = parse_json(path.read_bytes())
-        except FileNotFoundError:
-            write_file(path, json.dumps(known, ensure_ascii=False, indent=1) + "\n")
-            return
-        except (OSError, ValueError) as error:
-            raise OutputError(f"{show_path(path)} cannot be read: {error}") from error
-        same = isinstance(found, dict) and all(
-            found.get(key) == known[key] for key in ("version", "num_frames", "size")
-        )
-        if not same:
-            raise OutputError(
-                f"{show_path(self.folder)} is the project of another video; choose another folder"
             )
 
 

@@ -110,6 +110,15 @@ class EditStages:
             with self.lock:
                 session.close()
 
+    def prepare(self) -> None:
+        """Build the stages now, so that the first click need not wait for them.
+
+        Raises:
+            VideosegError: If one cannot be built.
+        """
+        for stage in ("segmenter", "propagator"):
+            self._build(stage)
+
     def close(self) -> None:
         """Free the models."""
         with self.lock:

@@ -23,6 +23,16 @@ function pressCursor(event) {
   return true;
 }
 
+/** Choose the mode beside the one that is chosen, as arrows do in a group of choices. */
+function turnMode(way) {
+  const buttons = [...document.querySelectorAll("[data-mode]")];
+  const at = buttons.findIndex((one) => one.dataset.mode === page.mode);
+  const next = buttons[(at + way + buttons.length) % buttons.length];
+  setMode(next.dataset.mode);
+  next.focus();
+  return true;
+}
+
 export function press(event) {
   if (!page.source || $("help").open) return event.key === "?" && !isTyping(event) && openHelp();
   const undoes = (event.ctrlKey || event.metaKey) && !event.altKey;
@@ -39,6 +49,8 @@ export function press(event) {
   }
   if (event.altKey) return false;
   if (first.cursor && pressCursor(event)) return true;
+  if (event.key in MOVES && event.target.type === "range") return false;
+  if (event.key in MOVES && event.target.dataset?.mode) return turnMode(MOVES[event.key]);
   if (event.key in MOVES) return seek(page.frame + MOVES[event.key] * (event.shiftKey ? 10 : 1)) ?? true;
   const onButton = event.target.closest("button, a, summary");
   if ((event.key === " " || event.key === "Enter") && onButton) return false;

@@ -163,7 +163,9 @@ function lose(isOver) {
     complain("The studio does not answer; trying again. Corrections that you have seen are kept. If it has ended, start it again.");
     $("alert").dataset.lost = "1";
   } else if (isOver) {
-    complain("The connection to the studio is gone. Start it again if it has ended, then reload this page.");
+    // It was started again, and has not opened the video yet.
+    const { name, frame } = page;
+    setTimeout(() => page.name === name && openVideo(name, frame), 500);
   }
 }
 
@@ -209,6 +211,9 @@ export function showWork(work, label = "") {
 }
 
 export function takeProject(project) {
+  // Answers may overtake each other, and come after another video was chosen.
+  const known = page.project;
+  if (known && (known.id !== project.id || known.revision > project.revision)) return;
   page.project = project;
   if (page.source) page.source.revision = Math.max(page.source.revision, project.revision);
   if (!project.objects.some((one) => one.id === page.chosen)) page.chosen = project.objects.at(-1)?.id ?? 0;
@@ -447,6 +452,7 @@ on("back", "click", () => seek(page.frame - 1));
 on("next", "click", () => seek(page.frame + 1));
 on("last", "click", () => seek(page.project.video.num_frames - 1));
 on("frame", "change", () => seek(Number($("frame").value) || 0));
+on("frame", "keydown", (event) => event.key === "Enter" && setTimeout(() => $("canvas-a").focus({ preventScroll: true })));
 on("show-masks", "change", () => showFrame(page.frame));
 on("opacity", "input", () => showFrame(page.frame));
 for (const button of document.querySelectorAll("[data-mode]")) {

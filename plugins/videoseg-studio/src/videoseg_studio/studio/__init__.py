@@ -6,5 +6,6 @@ loads are in ``videoseg_studio/page``.
 """
 
 from videoseg_studio.studio.routes import mount_studio
+from videoseg_studio.studio.workspace import is_picture_folder
 
-__all__ = ["mount_studio"]
+__all__ = ["is_picture_folder", "mount_studio"]

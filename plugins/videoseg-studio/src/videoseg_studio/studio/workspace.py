@@ -24,7 +24,7 @@ from videoseg_studio.server.settings import Settings
 from videoseg_studio.studio.frames import FramePictures, read_poster
 from videoseg_studio.studio.work import Worker
 
-__all__ = ["OpenProject", "Workspace"]
+__all__ = ["OpenProject", "Workspace", "is_picture_folder"]
 
 _log = logging.getLogger("videoseg_studio")
 
@@ -246,6 +246,7 @@ class Workspace:
             self._open[key] = project
             self._open.move_to_end(key)
             self._close_idle()
+            threading.Thread(target=self._prepare, name="studio-prepare", daemon=True).start()
             return project
 
     def project(self, key: str) -> OpenProject:
@@ -277,6 +278,14 @@ class Workspace:
                 stages.close()
             self._stages.clear()
 
+    def _prepare(self) -> None:
+        """Load the default pipeline while the person looks at the video."""
+        try:
+            self.stages("").prepare()
+        # Whoever needs the stages gets the same error.
+        except VideosegError as error:
+            _log.debug("the default pipeline cannot be built: %s", error)
+
     def _close_idle(self) -> None:
         idle = [key for key, one in self._open.items() if not one.worker.is_busy]
         while len(self._open) > _MOST_OPEN and len(idle) > 1:
@@ -286,6 +295,12 @@ class Workspace:
         if name.startswith("upload:"):
             return resolve_in_folder(self.data_folder / "uploads", name.removeprefix("upload:"))
         return resolve_in_folder(self.settings.folder, name)
+
+
+def is_picture_folder(folder: Path) -> bool:
+    """Return whether a folder is a video itself: it holds pictures, and no video file."""
+    suffixes = {path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")}
+    return bool(suffixes & _PICTURES) and not suffixes & _SUFFIXES
 
 
 def _in_use(stages: EditStages) -> bool:
