@@ -5,9 +5,11 @@ Run as a script it writes the table into ``docs/how-to/choose-a-propagator.md``.
 
 from __future__ import annotations
 
+import atexit
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,9 @@ MARKS = ("<!-- situations -->\n", "<!-- end of situations -->\n")
 PROPAGATORS: Mapping[str, vs.Use] = {
     "flow": vs.use("flow"),
     "xmem": vs.use("xmem", checkpoint="random", size=64),
+    "cutie": vs.use("cutie", checkpoint="random", max_internal_size=64),
     "sam2": vs.use("sam2", model="toy", random_weights=True),
+    "transformers-video": vs.use("transformers-video"),
 }
 """Those that are tried; networks are small and have random weights."""
 RANDOM = frozenset(PROPAGATORS) - {"flow"}
@@ -159,10 +163,25 @@ SITUATIONS: Mapping[str, Situation] = {
 
 def outcome(name: str, situation: str) -> str:
     """Return what a propagator does in a situation, in a few words."""
+    propagator = PROPAGATORS[name]
+    if name == "transformers-video":
+        propagator = vs.use(name, model=str(_tiny_tracker()))
     try:
-        return SITUATIONS[situation](PROPAGATORS[name])
+        return SITUATIONS[situation](propagator)
     except (PropagationError, vs.ConfigError):
         return "refused"
+
+
+@lru_cache(maxsize=1)
+def _tiny_tracker() -> Path:
+    """Return a folder with a tiny checkpoint, which lives as long as the process."""
+    from tiny_trackers import sam2_config, save_tracker
+    from torchvision_builds import declare_missing_operators
+
+    declare_missing_operators()
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return save_tracker(sam2_config(), "Sam2VideoModel", Path(folder.name))
 
 
 def written_table() -> dict[tuple[str, str], str]:
