@@ -42,9 +42,8 @@ def _texture(height: int, width: int, seed: int, color: tuple[int, int, int]) ->
         )
         for step in (40, 6)
     )
-    return np.clip(np.array(color) + 16 * coarse[..., None] + 14 * fine[..., None], 0, 255).astype(
-        np.uint8
-    )
+    colors = np.array(color) + 16 * coarse[..., None] + 14 * fine[..., None]
+    return np.asarray(np.clip(colors, 0, 255), dtype=np.uint8)
 
 
 class DrawnClip:
