@@ -162,6 +162,24 @@ def test_a_part_and_the_whole_time_are_told(ask, tmp_path):
     assert told >= round(result.timings["total"], 1) - 0.1
 
 
+def test_an_interrupted_run_on_a_part_goes_on_with_its_answer(toy_plugins, tmp_path, clip_path):
+    def run(*options):
+        part = ("--start", "4f", "--every", "3", "--max-side", "48")
+        return videoseg(
+            *("run", clip_path, "it", *TOY, *part, "-o", "out", "-q", *options),
+            folder=tmp_path,
+            plugins=toy_plugins,
+        )
+
+    assert run("-O", "propagator.fails_at=1").returncode == 1
+    again = run("--resume")
+    assert again.returncode == 0, again.stderr
+    result = Segmentation.load(tmp_path / "out")
+    assert result.grounding.keyframe == 4 and result.tracks[0].visible_frames == (4, 7, 10)
+    assert result.grounding.prompts[0].box.as_tuple() == (24, 16, 72, 48)
+    assert result.trace.turns[0].answer_keyframe == 4
+
+
 def test_objects_are_given_instead_of_a_query(toy_plugins, tmp_path, clip_path):
     done = videoseg(
         *("run", clip_path, "--box", "cup=2:10,12,40,30", *TOY, "-o", "out", "-q"),
