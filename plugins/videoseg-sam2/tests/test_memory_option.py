@@ -60,7 +60,7 @@ class WaveringSam3(Wavering, Sam3Selection):
 
 
 POLICIES = (WaveringSamurai, WaveringDam, WaveringSam3)
-NUM_FRAMES = 18
+NUM_FRAMES = 14
 
 Logits = dict[tuple[int, int], np.ndarray]
 Memory = str | Callable[[], MemoryPolicy]
@@ -116,7 +116,7 @@ def equal(one: Logits, other: Logits) -> bool:
 def test_first_in_first_out_as_a_policy_is_what_is_published(
     run: Callable[..., Logits], direction: str
 ) -> None:
-    prompts = (prompt(1, 12), prompt(2, 9), Prompt(1, 17, points=(Point(30, 30),)))
+    prompts = (prompt(1, 8), prompt(2, 6), Prompt(1, 12, points=(Point(30, 30),)))
     published = run("fifo", *prompts, direction=direction)
     assert equal(published, run(MemoryPolicy, *prompts, direction=direction))
 
@@ -165,7 +165,7 @@ def test_a_second_run_begins_with_the_prompts_alone(
         model="toy", checkpoint=lively_checkpoint, device="cpu", memory="dam"
     )
     with propagator.open(vs.Video.from_frames(frames)) as session:
-        session.prompt(prompt(1, 12))
+        session.prompt(prompt(1, 7))
         runs = [
             [logits[1].numpy().copy() for _, logits in session.run_logits(direction)]
             for direction in ("forward", "backward", "forward")
