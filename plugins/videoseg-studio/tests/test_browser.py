@@ -263,11 +263,16 @@ def test_a_killed_studio_loses_no_correction(browser, folder, tmp_path):
 def test_the_page_goes_on_by_itself_when_the_studio_is_started_again(browser, folder, tmp_path):
     shutil.copy(folder / "clip.mp4", tmp_path / "again.mp4")
     with page_of(browser) as page:
+        opened = []
         with studio(tmp_path) as (address, _):
             open_video(page, address, "again.mp4")
             click(page, 100, 60)
             says(page, "new mask after")
+        page.on("response", lambda one: one.url.endswith("/projects") and opened.append(one.ok))
         with studio(tmp_path, port=int(address.rpartition(":")[2])):
+            for _ in range(TIMEOUT // 100):
+                page.wait_for_timeout(0 if any(opened) else 100)
+            playwright.expect(page.locator("#time")).to_contain_text("/ 11")
             playwright.expect(page.get_by_role("alert")).to_be_hidden()
             page.get_by_role("button", name="New object").click()
             playwright.expect(page.locator("#objects li")).to_have_count(2)

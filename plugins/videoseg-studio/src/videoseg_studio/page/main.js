@@ -69,7 +69,7 @@ function closeVideo() {
   page.source?.close();
   closeSecond();
   workShown = "";
-  Object.assign(page, { project: null, source: null, events: null, frame: 0, chosen: 0, hidden: [], answeredBy: "", name: "" });
+  Object.assign(page, { project: null, source: null, events: null, frame: 0, chosen: 0, hidden: [], answeredBy: "", name: "", reopen: null });
   $("download").hidden = true;
 }
 
@@ -79,6 +79,7 @@ async function openVideo(name, frame = 0) {
     const project = await post("/projects", { video: name });
     page.name = name;
     page.frame = frame;
+    page.reopen = () => openVideo(page.name, page.frame);
     $("start").hidden = true;
     $("work").hidden = false;
     $("choose").hidden = false;

@@ -19,6 +19,7 @@ export const page = {
   cursor: false,
   answeredBy: "", // which answer is shown
   adding: 0, // objects that are being added
+  reopen: null, // opens the video again, once one is open
   queue: Promise.resolve(),
 };
 
@@ -41,7 +42,11 @@ export async function attempt(act, { calms = true } = {}) {
   try {
     return await act();
   } catch (error) {
-    complain(error);
+    if (error.status === 404 && page.reopen) {
+      // The studio was started again; it has the project, but has not opened it yet.
+      await page.reopen();
+      complain("The studio was started again, and the video is open again. Repeat what you did last.");
+    } else complain(error);
     return undefined;
   }
 }
