@@ -219,6 +219,9 @@ def checked_pipeline(
     """
     from videoseg.pipeline import REQUIRED_STAGES
 
+    # A command whose author wrote it before there was this option passes it on with the stages.
+    stages = dict(stages)
+    device = stages.pop("device", None) or device
     changes: dict[str, Any] = {}
     for stage, component in stages.items():
         if component == "none" and stage not in REQUIRED_STAGES:

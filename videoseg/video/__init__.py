@@ -6,10 +6,11 @@
 the pictures of a folder in the order in which they become frames.
 """
 
+from videoseg.video.conversion import as_video
 from videoseg.video.frame_files import IMAGE_SUFFIXES, images_in, natural_order
 from videoseg.video.live import LiveFrames
 from videoseg.video.part import Place
-from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS, Video, as_video
+from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS, Video
 from videoseg.video.writer import VideoWriter, write_video
 
 __all__ = [

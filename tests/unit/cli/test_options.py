@@ -201,3 +201,8 @@ def test_a_gpu_that_no_stage_could_use_is_refused_and_the_cpu_is_not():
     with pytest.raises(ConfigError, match="no stage of this pipeline has a device"):
         on_device("cuda")
     assert on_device("auto").config == on_device("cpu").config == on_device(None).config
+
+
+def test_a_command_may_pass_the_device_on_with_the_stages(placed):
+    config = composed(stages={"propagator": "placed", "device": "cuda"}).config
+    assert config.propagator.options == {"device": "cuda"}
