@@ -13,6 +13,7 @@ from videoseg_ray.executor import RayExecutor
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline, PipelineConfig
+    from videoseg.video import Place
 
 __all__ = ["segment_videos"]
 
@@ -30,6 +31,10 @@ def segment_videos(
     address: str | None = None,
     parts: Sequence[str] | None = None,
     seed: int = 0,
+    start: Place | None = None,
+    end: Place | None = None,
+    every: int = 1,
+    max_side: int | None = None,
     resume: bool = False,
     retry_failed: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
@@ -53,6 +58,11 @@ def segment_videos(
             this machine.
         parts: What is saved beside ``result.json``.
         seed: The seed of items that have none of their own.
+        start: Where to begin in each video, see ``Video.part``; with ``end``, ``every`` and
+            ``max_side``.
+        end: Where to end.
+        every: Look at every so many frames.
+        max_side: Look at frames scaled down to this longer side.
         resume: Continue the batch in the folder.
         retry_failed: With ``resume``, run failed items again.
         on_progress: Called at the start and after every item.
@@ -76,6 +86,10 @@ def segment_videos(
             executor=executor,
             parts=parts,
             seed=seed,
+            start=start,
+            end=end,
+            every=every,
+            max_side=max_side,
             resume=resume,
             retry_failed=retry_failed,
             on_progress=on_progress,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ def evaluate(
     retry_failed: bool = False,
     shard: Shard | None = None,
     limit: int | None = None,
+    only: Sequence[str] = (),
     seed: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
     command: str = "",
@@ -58,6 +59,7 @@ def evaluate(
         resume: Continue the run in the folder, if there is one.
         retry_failed: With ``resume``, run failed samples again.
         shard: Run only this part.
+        only: Run only the samples of these ids, or of the videos of these ids.
         limit: Run only this many samples, the first of the split.
         seed: The seed of every sample.
         on_progress: Called at the start and after every sample.
@@ -86,6 +88,7 @@ def evaluate(
             retry_failed=retry_failed,
             shard=shard,
             limit=limit,
+            only=only,
             executor=executor,
             seed=seed,
             on_progress=on_progress,
