@@ -60,7 +60,7 @@ class WaveringSam3(Wavering, Sam3Selection):
 
 
 POLICIES = (WaveringSamurai, WaveringDam, WaveringSam3)
-NUM_FRAMES = 14
+NUM_FRAMES = 11
 
 Logits = dict[tuple[int, int], np.ndarray]
 Memory = str | Callable[[], MemoryPolicy]
@@ -116,7 +116,7 @@ def equal(one: Logits, other: Logits) -> bool:
 def test_first_in_first_out_as_a_policy_is_what_is_published(
     run: Callable[..., Logits], direction: str
 ) -> None:
-    prompts = (prompt(1, 8), prompt(2, 6), Prompt(1, 12, points=(Point(30, 30),)))
+    prompts = (prompt(1, 5), prompt(2, 4), Prompt(1, 9, points=(Point(30, 30),)))
     published = run("fifo", *prompts, direction=direction)
     assert equal(published, run(MemoryPolicy, *prompts, direction=direction))
 
@@ -150,12 +150,12 @@ def test_backward_is_forward_on_the_reversed_video(
 def test_a_correction_in_mid_run_changes_what_follows(
     run: Callable[..., Logits], memory: Memory
 ) -> None:
-    click = Prompt(1, 11, box=Box(50, 20, 80, 60))
+    click = Prompt(1, 7, box=Box(50, 20, 80, 60))
     plain = run(memory, prompt(1), prompt(2))
-    corrected = run(memory, prompt(1), prompt(2), late={5: click})
+    corrected = run(memory, prompt(1), prompt(2), late={4: click})
     changed = {key for key in plain if not np.array_equal(plain[key], corrected[key])}
     assert {key[1] for key in changed} == {1}
-    assert {(11, 1), (12, 1), (NUM_FRAMES - 1, 1)} <= changed
+    assert {(7, 1), (8, 1), (NUM_FRAMES - 1, 1)} <= changed
 
 
 def test_a_second_run_begins_with_the_prompts_alone(
@@ -165,7 +165,7 @@ def test_a_second_run_begins_with_the_prompts_alone(
         model="toy", checkpoint=lively_checkpoint, device="cpu", memory="dam"
     )
     with propagator.open(vs.Video.from_frames(frames)) as session:
-        session.prompt(prompt(1, 7))
+        session.prompt(prompt(1, 5))
         runs = [
             [logits[1].numpy().copy() for _, logits in session.run_logits(direction)]
             for direction in ("forward", "backward", "forward")
