@@ -400,6 +400,37 @@ def test_a_result_says_what_was_corrected_and_can_be_saved_and_propagated(sessio
     assert again.tracks[0].masks[8] == session.mask(1, 8)
 
 
+def test_models_are_in_use_between_the_frames_of_a_propagation(session):
+    stages, _ = make_stages()
+    mark(session, stages, frame=0)
+    used = []
+    session.propagate(stages, tell=lambda *_: used.append(stages.is_used))
+    assert used == [True] * (NUM_FRAMES)
+    assert not stages.is_used
+
+
+def test_closing_does_not_wait_for_a_model_that_works(session, monkeypatch):
+    monkeypatch.setattr("videoseg_studio.editing.stages._CLOSE_SECONDS", 0.01)
+    stages, _ = make_stages()
+    at_work, may_end = threading.Event(), threading.Event()
+
+    def work():
+        with stages.lock:
+            at_work.set()
+            may_end.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    at_work.wait(20)
+    try:
+        assert stages.is_used
+        stages.close()
+        assert thread.is_alive()
+    finally:
+        may_end.set()
+        thread.join(20)
+
+
 def test_looking_goes_on_while_a_propagation_runs(session):
     stages, propagator = make_stages()
     object_id = mark(session, stages, frame=0)

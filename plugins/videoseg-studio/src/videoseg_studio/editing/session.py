@@ -15,16 +15,8 @@ from videoseg.errors import ConfigError, VideosegError
 from videoseg.files import expand_path
 from videoseg.masks import object_color
 from videoseg.stages import Direction
-from videoseg.types import (
-    Box,
-    Episode,
-    Point,
-    Prompt,
-    PropagatorCapabilities,
-    Rle,
-    VideoSource,
-    to_dict,
-)
+from videoseg.types import Box, Point, PropagatorCapabilities, Rle, VideoSource
+from videoseg_studio.editing.answers import answer_action
 from videoseg_studio.editing.clicks import mask_of_clicks
 from videoseg_studio.editing.ledger import Ledger
 from videoseg_studio.editing.planning import Pass, plan_passes
@@ -304,41 +296,16 @@ class EditSession:
         with stages.lock:
             episode = stages.pipeline.ground(self.video, query, observers=observers)
         _check_cancelled(cancel)
-        grounding = episode.grounding
-        if grounding is None:
-            raise AssertionError("a finished episode has an answer")
-        objects: dict[int, dict[str, Any]] = {}
-        for prompt in grounding.named_prompts:
-            _check_cancelled(cancel)
-            mask = self._mask_of_prompt(stages, prompt)
-            if mask.area:
-                entry = objects.setdefault(
-                    prompt.object_id,
-                    {
-                        "object": prompt.object_id,
-                        "label": clean_label(prompt.label),
-                        "prompts": [],
-                    },
-                )
-                box = None if prompt.box is None else prompt.box.clipped(self.video.size)
-                correction = Correction(prompt.frame, mask, box=box, origin="answer")
-                entry["prompts"].append(correction.to_action())
+        answer = answer_action(stages, self.video, episode, lambda: _check_cancelled(cancel))
         # Built before the lock is taken, which takes long.
         takes = stages.capabilities
         with self._ledger.lock:
-            self._ledger.do(
-                {
-                    "do": "answer",
-                    "query": episode.query,
-                    "objects": list(objects.values()),
-                    **_describe_answer(stages, episode),
-                }
-            )
-            if not objects:
+            self._ledger.do(answer)
+            if not answer["objects"]:
                 return 0
             passes, layer = self._plan(takes, _directions("both", takes), part_of_answer=True)
         self._run(stages, passes, layer, cancel=cancel, tell=tell)
-        return len(objects)
+        return len(answer["objects"])
 
     def propagate(
         self,
@@ -463,24 +430,6 @@ class EditSession:
                 written = time.monotonic()
             yield masks.frame
 
-    def _mask_of_prompt(self, stages: EditStages, prompt: Prompt) -> Rle:
-        if prompt.mask is not None:
-            return prompt.mask
-        box = None if prompt.box is None else prompt.box.clipped(self.video.size)
-        if box is None and not prompt.points:
-            raise ConfigError(
-                "this pipeline answers with embeddings, which only its own propagator "
-                "understands; choose another one in the studio, or use videoseg run"
-            )
-        plain = Prompt(
-            prompt.object_id,
-            prompt.frame,
-            box=box,
-            points=prompt.points,
-            negative_points=prompt.negative_points,
-        )
-        return stages.segment(self.video, plain)
-
     def _correct(self, object_id: int, correction: Correction) -> None:
         self._ledger.do({"do": "correct", "object": object_id, **correction.to_action()})
 
@@ -502,25 +451,3 @@ def _directions(way: Way, takes: PropagatorCapabilities) -> list[Direction]:
 def _check_cancelled(cancel: threading.Event | None) -> None:
     if cancel is not None and cancel.is_set():
         raise CancelledError("cancelled; what had been done is kept")
-
-
-def _describe_answer(stages: EditStages, episode: Episode) -> dict[str, Any]:
-    """Return what the journal keeps of an answer beside its objects."""
-    grounding = episode.grounding
-    if grounding is None:
-        raise AssertionError("a finished episode has an answer")
-    try:
-        pipeline = to_dict(stages.pipeline.config)
-    except ConfigError:
-        # Stages given as instances have no configuration.
-        pipeline = {}
-    return {
-        "pipeline": pipeline,
-        "trace": to_dict(episode.trace),
-        "status": str(grounding.status),
-        "keyframe": grounding.keyframe,
-        "confidence": grounding.confidence,
-        "thought": to_dict(grounding.thought),
-        "warnings": list(grounding.warnings),
-        "appears_at_prompt": grounding.appears_at_prompt,
-    }
