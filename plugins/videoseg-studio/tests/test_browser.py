@@ -240,6 +240,67 @@ def test_two_pipelines_are_shown_side_by_side(browser, address):
         playwright.expect(page.locator("#caption-b")).to_contain_text("still-other")
 
 
+def test_two_pages_of_one_video_show_the_same(browser, address):
+    with page_of(browser) as first, page_of(browser) as second:
+        open_video(first, address, "clip.mp4")
+        open_video(second, address, "clip.mp4")
+        rows = second.locator("#objects li")
+        before = rows.count()
+        first.get_by_role("button", name="New object").click()
+        playwright.expect(rows).to_have_count(before + 1)
+        # What is being typed there stays.
+        rows.last.get_by_role("button", name="Rename").click()
+        second.keyboard.type("half a na")
+        click(first, 150, 100)
+        says(first, "new mask after")
+        playwright.expect(second.locator("#undo")).to_have_attribute(
+            "title", re.compile("correction")
+        )
+        second.keyboard.type("me")
+        second.keyboard.press("Enter")
+        playwright.expect(first.locator("#objects li").last).to_contain_text("half a name")
+
+
+def test_an_object_that_is_gone_is_not_a_studio_that_was_started_again(browser, address):
+    with page_of(browser) as page:
+        open_video(page, address, "clip.mp4")
+        page.get_by_role("button", name="New object").click()
+        says(page, "New object")
+        gone = {"type": "ObjectNotFoundError", "message": "there is no object 9"}
+        page.route("**/correct", lambda route: route.fulfill(status=404, json={"error": gone}))
+        click(page, 100, 60)
+        playwright.expect(page.get_by_role("alert")).to_contain_text("There is no object 9")
+
+
+def test_what_is_told_is_in_sight_on_a_small_screen(browser, address):
+    with page_of(browser, (390, 844)) as page:
+        open_video(page, address, "clip.mp4")
+        click(page, 100, 60)
+        says(page, "new mask after")
+        playwright.expect(page.locator("#status")).to_be_in_viewport()
+        playwright.expect(page.locator("#canvas-a")).to_be_in_viewport()
+
+
+def test_a_page_that_may_not_follow_says_so_and_works_on(browser, address):
+    with page_of(browser) as page:
+        page.route("**/events", lambda route: route.fulfill(status=429, body="{}"))
+        open_video(page, address, "clip.mp4")
+        playwright.expect(page.get_by_role("alert")).to_contain_text("too many pages")
+        playwright.expect(page.locator("#time")).to_contain_text("/ 11")
+
+
+def test_an_uploaded_video_can_be_deleted(browser, address, folder):
+    with page_of(browser) as page:
+        page.goto(address)
+        page.set_input_files("#file", folder / "clip.mp4")
+        playwright.expect(page.locator("#time")).to_contain_text("/ 11")
+        page.get_by_role("button", name="Videos").click()
+        delete = page.get_by_role("button", name="Delete uploaded: clip.mp4")
+        page.on("dialog", lambda dialog: dialog.accept())
+        delete.click()
+        playwright.expect(delete).to_have_count(0)
+
+
 def test_a_killed_studio_loses_no_correction(browser, folder, tmp_path):
     shutil.copy(folder / "clip.mp4", tmp_path / "killed.mp4")
     folder = tmp_path

@@ -242,6 +242,31 @@ def test_an_answer_without_objects_leaves_nothing_and_is_undone(session):
     assert shown(session, object_id) == "000002000000"
 
 
+def test_an_answer_is_one_step_to_undo_and_redo(session):
+    stages, _ = make_stages()
+    object_id = mark(session, stages)
+    session.ask(stages, "the box")
+    assert session.undo() == "the answer"
+    assert shown(session, object_id) == "000002000000"
+    assert box_of(session, object_id, 5) == (26, 16, 34, 24)
+    assert session.redo() == "the answer"
+    assert shown(session, 1) == "2" * NUM_FRAMES
+    assert session.describe()["pending"] == 0
+
+
+def test_masks_of_an_earlier_answer_are_not_those_of_a_new_object_with_its_id(session):
+    stages, _ = make_stages()
+    session.ask(stages, "the box")
+    other, _ = make_stages(FindsOne((Prompt(1, 4, box=Box(30, 20, 40, 30)),)))
+    cancel = threading.Event()
+    with pytest.raises(CancelledError):
+        session.ask(other, "another", cancel=cancel, tell=lambda *_: cancel.set())
+    assert box_of(session, 1, 4) == (30, 20, 40, 30)
+    assert shown(session, 1) == "000020000000"
+    session.undo()
+    assert box_of(session, 1, 11) == (10, 10, 20, 20)
+
+
 def test_objects_are_propagated_in_the_passes_that_the_propagator_holds(session):
     class OneAtATime(StandStill):
         capabilities = vs.PropagatorCapabilities(max_objects_per_pass=1)
@@ -298,6 +323,57 @@ def test_a_propagation_that_was_killed_is_pending_again(folder):
         assert session.propagate(stages) > 0
 
 
+def test_masks_that_were_deleted_can_be_propagated_again(folder):
+    stages, _ = make_stages()
+    with EditSession(folder, make_video(NUM_FRAMES)) as session:
+        object_id = mark(session, stages)
+        session.propagate(stages)
+        assert session.describe()["pending"] == 0
+    for path in folder.glob("masks.sqlite*"):
+        path.unlink()
+    with EditSession(folder, make_video(NUM_FRAMES)) as session:
+        assert session.describe()["pending"] == 1
+        session.propagate(stages)
+        assert shown(session, object_id) == "2" * NUM_FRAMES
+
+
+def test_a_damaged_file_of_masks_is_told_with_what_to_do(folder):
+    stages, _ = make_stages()
+    with EditSession(folder, make_video(NUM_FRAMES)) as session:
+        object_id = mark(session, stages)
+        for frame in range(NUM_FRAMES):
+            session.hide(object_id, frame)
+    path = folder / "masks.sqlite"
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\x55" * (len(data) - 4096)
+    path.write_bytes(data)
+    with (
+        pytest.raises(vs.errors.OutputError, match="delete it, and propagate again"),
+        EditSession(folder, make_video(NUM_FRAMES)) as session,
+    ):
+        session.mask(object_id, 3)
+
+
+def test_what_does_not_fit_on_the_disk_does_not_count_and_tears_nothing(folder):
+    resource = pytest.importorskip("resource", reason="limits of files are those of POSIX")
+    stages, _ = make_stages()
+    with EditSession(folder, make_video(NUM_FRAMES)) as session:
+        object_id = mark(session, stages)
+        before, whole = session.describe(), (folder / "journal.jsonl").read_bytes()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, hard))
+        try:
+            with pytest.raises(vs.errors.OutputError, match="free some space"):
+                session.rename_object(object_id, "does not fit")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert session.describe() == before
+        assert (folder / "journal.jsonl").read_bytes() == whole
+        session.rename_object(object_id, "fits")
+    with EditSession(folder, make_video(NUM_FRAMES)) as session:
+        assert session.state.object(object_id).label == "fits"
+
+
 def test_a_project_is_of_one_video_and_open_once(folder):
     with (
         EditSession(folder, make_video(NUM_FRAMES)),
@@ -322,6 +398,37 @@ def test_a_result_says_what_was_corrected_and_can_be_saved_and_propagated(sessio
     assert vs.Segmentation.load(tmp_path / "out") == result
     again = stages.pipeline.propagate(session.video, result.grounding)
     assert again.tracks[0].masks[8] == session.mask(1, 8)
+
+
+def test_models_are_in_use_between_the_frames_of_a_propagation(session):
+    stages, _ = make_stages()
+    mark(session, stages, frame=0)
+    used = []
+    session.propagate(stages, tell=lambda *_: used.append(stages.is_used))
+    assert used == [True] * (NUM_FRAMES)
+    assert not stages.is_used
+
+
+def test_closing_does_not_wait_for_a_model_that_works(session, monkeypatch):
+    monkeypatch.setattr("videoseg_studio.editing.stages._CLOSE_SECONDS", 0.01)
+    stages, _ = make_stages()
+    at_work, may_end = threading.Event(), threading.Event()
+
+    def work():
+        with stages.lock:
+            at_work.set()
+            may_end.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    at_work.wait(20)
+    try:
+        assert stages.is_used
+        stages.close()
+        assert thread.is_alive()
+    finally:
+        may_end.set()
+        thread.join(20)
 
 
 def test_looking_goes_on_while_a_propagation_runs(session):

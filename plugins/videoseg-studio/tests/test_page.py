@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import time
 import zipfile
 
@@ -16,10 +18,12 @@ from videoseg.video import write_video
 
 pytest.importorskip("fastapi")
 
+from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from still_studio import PIPELINES, add_pipelines
-from videoseg_studio.server import Settings, create_app
+from videoseg_studio.server import RequestError, Settings, create_app
 from videoseg_studio.studio import is_picture_folder, mount_studio
+from videoseg_studio.studio.frames import read_poster
 
 NASTY = '<img src=x onerror="document.title=1">.mp4'
 NUM_FRAMES = 12
@@ -180,6 +184,157 @@ def test_uploads_are_bounded_and_their_names_are_harmless(client):
     large = {"video": ("large.mp4", b"0" * 400_000, "video/mp4")}
     assert client.post("/studio/uploads", files=large).status_code == 413
     assert client.post("/studio/uploads", files={}).status_code in (400, 422)
+
+
+def test_names_as_recorders_write_them_are_offered_and_opened(client):
+    folder = client.app.state.settings.folder
+    names = ["Screencast 2026-01-02 12:30:00.mp4", "Recording at 9.41\u202fPM.mp4"]
+    odd = [os.fsdecode(b"latin-\xe9.mp4"), "line\nbreak.mp4"]
+    try:
+        for name in (*names, *odd):
+            shutil.copy(folder / "clip.mp4", folder / name)
+        offered = client.get("/studio/start").json()["videos"]
+        assert set(names) < set(offered)
+        assert not set(odd) & set(offered)
+        for name in names:
+            assert client.post("/studio/projects", json={"video": name}).status_code == 200
+    finally:
+        for name in (*names, *odd):
+            (folder / name).unlink(missing_ok=True)
+
+
+def test_pictures_that_lead_outside_are_refused(client):
+    folder = client.app.state.settings.folder
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "0.png").symlink_to(folder.parent / "secret.mp4")
+    try:
+        answer = client.post("/studio/projects", json={"video": "pictures"})
+        assert answer.status_code == 422
+        assert "leads outside" in answer.json()["error"]["message"]
+    finally:
+        shutil.rmtree(folder / "pictures")
+
+
+def test_a_video_that_took_the_place_of_another_has_a_project_of_its_own(client):
+    folder = client.app.state.settings.folder
+    frames = np.random.default_rng(0).integers(0, 255, (7, 40, 64, 3)).astype(np.uint8)
+    try:
+        shutil.copy(folder / "clip.mp4", folder / "replaced.mp4")
+        first = client.post("/studio/projects", json={"video": "replaced.mp4"}).json()["id"]
+        wait_until(client, f"/studio/projects/{first}", lambda found: found["status"] == "ready")
+        client.post(f"/studio/projects/{first}/do", json={"do": "add"})
+        write_video(folder / "replaced.mp4", frames, fps=10)
+        second = client.post("/studio/projects", json={"video": "replaced.mp4"}).json()["id"]
+        address = f"/studio/projects/{second}"
+        found = wait_until(client, address, lambda found: found["status"] != "opening")
+        assert (found["status"], found["objects"]) == ("ready", [])
+        assert found["video"]["num_frames"] == 7
+    finally:
+        (folder / "replaced.mp4").unlink()
+
+
+def test_uploads_are_counted_and_deleted_with_their_corrections(client, monkeypatch):
+    monkeypatch.setattr("videoseg_studio.studio.workspace._MOST_UPLOADS", 2)
+    folder = client.app.state.settings.folder
+    data = folder / ".videoseg" / "studio"
+    for old in client.get("/studio/start").json()["videos"]:
+        if old.startswith("upload:"):
+            client.post("/studio/uploads/delete", json={"video": old})
+    projects = {path.name for path in (data / "projects").iterdir()}
+
+    def upload():
+        sent = {"video": ("new.mp4", (folder / "clip.mp4").read_bytes(), "video/mp4")}
+        return client.post("/studio/uploads", files=sent)
+
+    first, _ = upload().json()["video"], upload()
+    assert upload().status_code == 507
+    found = client.post("/studio/projects", json={"video": first}).json()
+    address = f"/studio/projects/{found['id']}"
+    wait_until(client, address, lambda found: found["status"] == "ready")
+    left = client.post("/studio/uploads/delete", json={"video": first}).json()["videos"]
+    assert first not in left
+    assert {path.name for path in (data / "projects").iterdir()} == projects
+    assert upload().status_code == 200
+    for name in ("clip.mp4", "upload:../projects", "upload:nothing/new.mp4"):
+        refused = client.post("/studio/uploads/delete", json={"video": name})
+        assert refused.status_code == 422, name
+    assert (folder / "clip.mp4").exists()
+
+
+def test_an_upload_that_was_killed_is_not_offered_and_removed_in_time(client):
+    uploads = client.app.state.settings.folder / ".videoseg" / "studio" / "uploads"
+    for name in (".part-old", ".part-new"):
+        (uploads / name).mkdir(parents=True)
+        (uploads / name / "half.mp4").touch()
+    os.utime(uploads / ".part-old", (0, 0))
+    try:
+        videos = client.get("/studio/start").json()["videos"]
+        assert not [name for name in videos if "half.mp4" in name]
+        client.post("/studio/uploads", files={})
+        assert not (uploads / ".part-old").exists()
+        assert (uploads / ".part-new").exists()
+    finally:
+        shutil.rmtree(uploads / ".part-new")
+
+
+def test_uploads_and_followers_are_limited(tmp_path, monkeypatch):
+    app = create_app(Settings(tmp_path, pipelines=PIPELINES, max_uploads=1, max_followers=1))
+    mount_studio(app)
+    write_video(tmp_path / "clip.mp4", np.zeros((2, 40, 64, 3), np.uint8), fps=10)
+    statuses = []
+
+    async def follow_a_second_time(*_arguments):
+        # The first stream holds the only place.
+        response = await run_in_threadpool(client.get, f"{address}/events")
+        statuses.append(response.status_code)
+        yield "data: {}\n\n"
+
+    async def upload_a_second_time(*_arguments):
+        response = await run_in_threadpool(client.post, "/studio/uploads")
+        statuses.append(response.status_code)
+        raise RequestError(400, "the first one ends")
+
+    monkeypatch.setattr("videoseg_studio.studio.routes._tell_events", follow_a_second_time)
+    monkeypatch.setattr("videoseg_studio.api.uploads.read_form", upload_a_second_time)
+    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
+        key = client.post("/studio/projects", json={"video": "clip.mp4"}).json()["id"]
+        address = f"/studio/projects/{key}"
+        for _ in range(2):
+            # The place of one that has ended is free again.
+            assert client.get(f"{address}/events").status_code == 200
+            assert client.post("/studio/uploads").status_code == 400
+    assert statuses == [429] * 4
+
+
+def test_a_poster_is_of_the_file_itself_not_of_one_that_it_names(tmp_path):
+    write_video(tmp_path / "secret.mp4", np.zeros((2, 40, 64, 3), np.uint8), fps=10)
+    assert read_poster(tmp_path / "secret.mp4")
+    playlist = f"#EXTM3U\n#EXTINF:1,\n{tmp_path}/secret.mp4\n#EXT-X-ENDLIST\n"
+    concat = "ffconcat version 1.0\nfile 'secret.mp4'\n"
+    for name, text in (("list.m3u8", playlist), ("list.ffconcat", concat)):
+        (tmp_path / name).write_text(text)
+        assert read_poster(tmp_path / name) is None
+
+
+def test_few_exports_are_kept_and_none_that_was_killed(client, project):
+    client.post(f"{project}/ask", json={"query": "the box"})
+    finish(client, project)
+    key = project.rpartition("/")[2]
+    exports = client.app.state.settings.folder / ".videoseg/studio/projects" / key / "exports"
+    (exports / "tmpkilled").mkdir(parents=True)
+    for name in ("png", "davis", "youtube-vos", "youtube-vis", "png"):
+        client.post(f"{project}/export", json={"format": name})
+        assert finish(client, project)["status"] == "done"
+    kept = {"clip-youtube-vos.zip", "clip-youtube-vis.zip", "clip-png.zip"}
+    assert {path.name for path in exports.iterdir()} == kept
+
+
+def test_numbers_beyond_any_video_are_refused(client, project):
+    client.post(f"{project}/do", json={"do": "add"})
+    huge = 10**30
+    assert client.get(f"{project}/masks?start={huge}").status_code == 422
+    assert client.get(f"{project}/frames/{huge}.jpg").status_code == 422
+    assert client.post(f"{project}/do", json={"do": "remove", "object": huge}).status_code == 404
 
 
 def test_other_sites_are_refused(client):

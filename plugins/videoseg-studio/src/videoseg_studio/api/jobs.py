@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
 
 from videoseg.errors import ConfigError
 from videoseg.text import parse_json
@@ -21,6 +19,7 @@ from videoseg_studio.api.documents import ErrorAnswer, JobDocument, SubmittedJob
 from videoseg_studio.api.uploads import read_body, read_form
 from videoseg_studio.jobs import AllowedPipelines, Job, JobQueue, JobRequest, new_id
 from videoseg_studio.server.errors import RequestError
+from videoseg_studio.server.places import HeldStream, Places
 from videoseg_studio.server.settings import Settings
 
 __all__ = ["make_jobs_router"]
@@ -58,68 +57,14 @@ _BODY = {
 }
 
 
-class _Places:
-    """A limited number of places, taken without waiting."""
-
-    def __init__(self, count: int, what: str) -> None:
-        self._free = threading.BoundedSemaphore(count)
-        self._what = what
-
-    def take(self) -> None:
-        """Take a place.
-
-        Raises:
-            RequestError: With status 429, if there is none.
-        """
-        if not self._free.acquire(blocking=False):
-            raise RequestError(
-                429,
-                f"there are too many {self._what} at the moment; try again in 5 seconds",
-                headers={"Retry-After": "5"},
-            )
-
-    def free(self) -> None:
-        """Give a place back."""
-        self._free.release()
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Take a place for the time of the block."""
-        self.take()
-        try:
-            yield
-        finally:
-            self.free()
-
-
-class _HeldStream(StreamingResponse):
-    """A stream that gives its place back when it ends, however it does."""
-
-    def __init__(self, content: AsyncIterator[str], places: _Places) -> None:
-        super().__init__(
-            content,
-            media_type="text/event-stream",
-            # Proxies would otherwise keep events back until there are many.
-            headers={"X-Accel-Buffering": "no"},
-        )
-        self._places = places
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._places.free()
-
-
 def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipelines) -> APIRouter:
     """Return the routes below ``/jobs``."""
     unknown: dict[int | str, dict[str, Any]] = {
         404: {"model": ErrorAnswer, "description": "There is no such job."}
     }
     router = APIRouter(prefix="/jobs", tags=["jobs"])
-    uploads = _Places(settings.max_uploads, "uploads")
-    followers = _Places(settings.max_followers, "followers of jobs")
+    uploads = Places(settings.max_uploads, "uploads")
+    followers = Places(settings.max_followers, "followers of jobs")
 
     def document(job: Job) -> dict[str, Any]:
         return describe_job(
@@ -183,7 +128,7 @@ def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipel
         """Follow a job: server-sent events, each with the whole job, until it has ended."""
         jobs.get(job_id)
         followers.take()
-        return _HeldStream(_events(jobs, job_id, document), followers)
+        return HeldStream(_events(jobs, job_id, document), followers)
 
     return router
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,20 @@ class Journal:
             raise OutputError(
                 f"cannot open {show_path(path)}: {error.strerror}; choose another project folder"
             ) from error
-        self._file = os.fdopen(descriptor, "r+b")
+        # Without a buffer: what a full disk refuses must not be written later.
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
-            self.actions, end = _read(self._file.read(_MAX_BYTES + 1), path)
+            with path.open("rb") as file:
+                self.actions, end = _read(file.read(_MAX_BYTES + 1), path)
             self.dropped = self._file.seek(0, os.SEEK_END) - end
             self._file.truncate(end)
+        except OSError as error:
+            self._file.close()
+            raise OutputError(f"cannot read {show_path(path)}: {error.strerror}") from error
         except BaseException:
             self._file.close()
             raise
-        self._number = len(self.actions)
+        self._number, self._end = len(self.actions), end
 
     def append(self, action: Mapping[str, Any]) -> dict[str, Any]:
         """Write an action, wait until the disk has it, and return it with its number ``seq``.
@@ -60,19 +66,26 @@ class Journal:
             OutputError: If it cannot be written; then it does not count.
         """
         numbered = {"seq": self._number + 1, **action}
-        line = json.dumps(numbered, ensure_ascii=False, allow_nan=False) + "\n"
-        end = self._file.seek(0, os.SEEK_END)
+        line = (json.dumps(numbered, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        if self._end + len(line) > _MAX_BYTES:
+            raise OutputError(
+                f"{show_path(self.path)} is full: a journal holds 256 MiB of corrections; export "
+                "the masks, then go on in another project folder"
+            )
         try:
-            self._file.write(line.encode())
-            self._file.flush()
+            written = 0
+            while written < len(line):
+                written += self._file.write(line[written:])
             os.fsync(self._file.fileno())
         except OSError as error:
             # Half a line would join the next one.
-            self._file.truncate(end)
+            with suppress(OSError):
+                self._file.truncate(self._end)
             raise OutputError(
                 f"cannot write {show_path(self.path)}: {error.strerror}; free some space, then "
                 "repeat what you did last"
             ) from error
+        self._end += len(line)
         self._number += 1
         return numbered
 

@@ -58,8 +58,12 @@ class Ledger:
         try:
             self._check_video(facts)
             self._journal = Journal(folder / "journal.jsonl")
-            self.store = MaskStore(folder / "masks.sqlite", facts.size)
-            self._replay()
+            try:
+                self.store = MaskStore(folder / "masks.sqlite", facts.size)
+                self._replay()
+            except BaseException:
+                self._journal.close()
+                raise
         except BaseException:
             self._file_lock.release()
             raise
@@ -176,6 +180,9 @@ class Ledger:
                     "is before them"
                 ) from error
         self._journal.actions.clear()
+        if self.store.is_new:
+            # What propagations made was in a file that is not there any more.
+            self.history.finished.clear()
 
     def _check_video(self, facts: VideoFacts) -> None:
         """Note which video the project is about, or check that it is this one."""

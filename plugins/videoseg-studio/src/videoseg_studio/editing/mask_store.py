@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ create table if not exists masks (
 ) without rowid
 """
 
+_INTO = "into masks values (?, ?, ?, ?, ?)"
+
 # Rows that are written together: a few hundred kilobytes.
 _BATCH = 64
 
@@ -45,12 +48,17 @@ class MaskStore:
         path: The file; created if it does not exist.
         size: (height, width) of the masks.
 
+    Attributes:
+        is_new: Whether there was no file, or an empty one.
+
     Raises:
-        OutputError: If the file cannot be opened or is not such a database.
+        OutputError: If the file cannot be opened or is not such a database. All methods raise it
+            if the file is damaged.
     """
 
     def __init__(self, path: Path, size: Size) -> None:
         self._path, self._size = path, size
+        self.is_new = not path.exists() or not path.stat().st_size
         self._lock = threading.RLock()
         self._waiting: list[tuple[int, int, int, int, str]] = []
         try:
@@ -61,9 +69,7 @@ class MaskStore:
             self._database.execute("pragma cache_size = -4096")
             self._database.execute(_SCHEMA)
         except sqlite3.Error as error:
-            raise OutputError(
-                f"{show_path(path)} cannot be used ({error}); delete it, and propagate again"
-            ) from error
+            raise self._damage(error) from error
 
     def put(self, layer: int, frame: int, masks: Iterable[tuple[int, Rle]]) -> None:
         """Keep the masks of one frame by object; they are on the disk after ``flush``."""
@@ -79,7 +85,7 @@ class MaskStore:
         with self._lock:
             self.flush()
             row = (object_id, frame, layer, rle.area, rle.counts)
-            self._write("insert or ignore", [row])
+            self._write(f"insert or ignore {_INTO}", [row])
 
     def fill(self, layer: int, object_id: int, frames: Iterable[int]) -> None:
         """Say that an object is not visible on some frames."""
@@ -87,7 +93,7 @@ class MaskStore:
         with self._lock:
             self.flush()
             rows = [(object_id, frame, layer, 0, empty.counts) for frame in frames]
-            self._write("insert or replace", rows)
+            self._write(f"insert or replace {_INTO}", rows)
 
     def flush(self) -> None:
         """Write what is waiting.
@@ -98,25 +104,22 @@ class MaskStore:
         with self._lock:
             if self._waiting:
                 rows, self._waiting = self._waiting, []
-                self._write("insert or replace", rows)
+                self._write(f"insert or replace {_INTO}", rows)
 
     def drop(self, layers: Collection[int]) -> None:
         """Delete layers that will not be shown again."""
         with self._lock:
             self.flush()
-            with self._database:
-                for layer in layers:
-                    self._database.execute("delete from masks where layer = ?", (layer,))
+            self._write("delete from masks where layer = ?", [(layer,) for layer in layers])
 
     def get(self, object_id: int, frame: int, layers: Collection[int]) -> Rle | None:
         """Return the mask that is shown; None if nobody knows it."""
         with self._lock:
-            self.flush()
-            rows = self._database.execute(
+            rows = self._read(
                 "select layer, counts from masks where object = ? and frame = ? "
                 "order by layer desc",
                 (object_id, frame),
-            ).fetchall()
+            )
         for layer, counts in rows:
             if layer in layers:
                 return Rle(self._size, counts)
@@ -129,12 +132,11 @@ class MaskStore:
         last = start - 1
         while True:
             with self._lock:
-                self.flush()
-                rows = self._database.execute(
+                rows = self._read(
                     "select frame, layer, counts from masks where object = ? and frame > ? and "
                     "frame < ? order by frame, layer desc limit ?",
                     (object_id, last, stop, 16 * _BATCH),
-                ).fetchall()
+                )
             if not rows:
                 return
             # The rows of the last frame may be incomplete, unless it is the only one.
@@ -153,8 +155,7 @@ class MaskStore:
         """Return for each frame 0 if nothing is known, 1 if not visible, 2 if visible."""
         found = np.zeros(num_frames, dtype=np.uint8)
         with self._lock:
-            self.flush()
-            rows = self._database.execute(
+            rows = self._read(
                 "select frame, layer, area > 0 from masks where object = ? order by layer",
                 (object_id,),
             )
@@ -169,12 +170,27 @@ class MaskStore:
             self.flush()
             self._database.close()
 
-    def _write(self, verb: str, rows: list[tuple[int, int, int, int, str]]) -> None:
+    def _read(self, statement: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        self.flush()
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._damage(error) from error
+
+    def _write(self, statement: str, rows: Sequence[tuple[int | str, ...]]) -> None:
         try:
             with self._database:
-                self._database.executemany(f"{verb} into masks values (?, ?, ?, ?, ?)", rows)
-        except sqlite3.Error as error:
+                self._database.executemany(statement, rows)
+        except sqlite3.DatabaseError as error:
+            if not isinstance(error, sqlite3.OperationalError):
+                raise self._damage(error) from error
             raise OutputError(
                 f"masks cannot be written to {show_path(self._path)} ({error}); free some space, "
                 "then propagate again"
             ) from error
+
+    def _damage(self, error: sqlite3.Error) -> OutputError:
+        return OutputError(
+            f"{show_path(self._path)} cannot be used ({error}); end the studio, delete it, and "
+            "propagate again: corrections are kept elsewhere"
+        )

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.files import expand_path
 from videoseg.masks import object_color
-from videoseg.types import Box, Episode, Point, Prompt, Rle, VideoSource, to_dict
+from videoseg.stages import Direction
+from videoseg.types import Box, Point, PropagatorCapabilities, Rle, VideoSource
+from videoseg_studio.editing.answers import answer_action
 from videoseg_studio.editing.clicks import mask_of_clicks
 from videoseg_studio.editing.ledger import Ledger
 from videoseg_studio.editing.planning import Pass, plan_passes
@@ -25,7 +27,7 @@ __all__ = ["CancelledError", "EditSession"]
 
 Way = Literal["forward", "backward", "both"]
 
-_DIRECTIONS: dict[str, tuple[Literal["forward", "backward"], ...]] = {
+_DIRECTIONS: dict[Way, tuple[Direction, ...]] = {
     "forward": ("forward",),
     "backward": ("backward",),
     "both": ("forward", "backward"),
@@ -294,36 +296,16 @@ class EditSession:
         with stages.lock:
             episode = stages.pipeline.ground(self.video, query, observers=observers)
         _check_cancelled(cancel)
-        grounding = episode.grounding
-        if grounding is None:
-            raise AssertionError("a finished episode has an answer")
-        objects: dict[int, dict[str, Any]] = {}
-        for prompt in grounding.named_prompts:
-            _check_cancelled(cancel)
-            mask = self._mask_of_prompt(stages, prompt)
-            if mask.area:
-                entry = objects.setdefault(
-                    prompt.object_id,
-                    {
-                        "object": prompt.object_id,
-                        "label": clean_label(prompt.label),
-                        "prompts": [],
-                    },
-                )
-                box = None if prompt.box is None else prompt.box.clipped(self.video.size)
-                correction = Correction(prompt.frame, mask, box=box, origin="answer")
-                entry["prompts"].append(correction.to_action())
-        self._ledger.do(
-            {
-                "do": "answer",
-                "query": episode.query,
-                "objects": list(objects.values()),
-                **_describe_answer(stages, episode),
-            }
-        )
-        if objects:
-            self.propagate(stages, cancel=cancel, tell=tell)
-        return len(objects)
+        answer = answer_action(stages, self.video, episode, lambda: _check_cancelled(cancel))
+        # Built before the lock is taken, which takes long.
+        takes = stages.capabilities
+        with self._ledger.lock:
+            self._ledger.do(answer)
+            if not answer["objects"]:
+                return 0
+            passes, layer = self._plan(takes, _directions("both", takes), part_of_answer=True)
+        self._run(stages, passes, layer, cancel=cancel, tell=tell)
+        return len(answer["objects"])
 
     def propagate(
         self,
@@ -357,22 +339,61 @@ class EditSession:
             VideosegError: If the propagator fails; the masks made until then are kept.
         """
         takes = stages.capabilities
-        directions = [one for one in _DIRECTIONS[way] if one == "forward" or takes.backward]
-        if not directions:
-            raise ConfigError("this pipeline cannot propagate backward; propagate forward")
         with self._ledger.lock:
-            passes, starts = plan_passes(
-                self._ledger.history,
-                self.mask,
-                len(self.video),
-                objects=objects,
-                directions=directions,
-                frame=frame,
-                reach=reach,
-                limit=takes.max_objects_per_pass,
-                forward_only=bool(self.answer.get("appears_at_prompt")),
+            passes, layer = self._plan(
+                takes, _directions(way, takes), objects=objects, frame=frame, reach=reach
             )
-            layer = self._ledger.do({"do": "propagate", "starts": starts, "way": way})
+        return self._run(stages, passes, layer, cancel=cancel, tell=tell)
+
+    def close(self) -> None:
+        """Close the files of the project. The video stays open."""
+        self._ledger.close()
+
+    def __enter__(self) -> EditSession:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    # -- internals ---------------------------------------------------------------------------
+
+    def _plan(
+        self,
+        takes: PropagatorCapabilities,
+        directions: Sequence[Direction],
+        *,
+        objects: Sequence[int] = (),
+        frame: int | None = None,
+        reach: int | None = None,
+        part_of_answer: bool = False,
+    ) -> tuple[list[Pass], int]:
+        """Return the runs of a propagation, and the number of its action; the lock is held."""
+        passes, starts = plan_passes(
+            self._ledger.history,
+            self.mask,
+            len(self.video),
+            objects=objects,
+            directions=directions,
+            frame=frame,
+            reach=reach,
+            limit=takes.max_objects_per_pass,
+            forward_only=bool(self.answer.get("appears_at_prompt")),
+        )
+        action: dict[str, Any] = {"do": "propagate", "starts": starts}
+        if part_of_answer:
+            action["part_of_answer"] = True
+        return passes, self._ledger.do(action)
+
+    def _run(
+        self,
+        stages: EditStages,
+        passes: Sequence[Pass],
+        layer: int,
+        *,
+        cancel: threading.Event | None,
+        tell: Callable[[int, int], None] | None,
+    ) -> int:
+        """Run a propagation, keep its masks and how it ended; return how many frames it made."""
         total = sum(one.num_frames for one in passes)
         done, status = 0, "failed"
         try:
@@ -389,18 +410,6 @@ class EditSession:
         finally:
             self._ledger.finish(layer, status)
         return done
-
-    def close(self) -> None:
-        """Close the files of the project. The video stays open."""
-        self._ledger.close()
-
-    def __enter__(self) -> EditSession:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    # -- internals ---------------------------------------------------------------------------
 
     def _run_pass(self, stages: EditStages, one: Pass, layer: int) -> Iterator[int]:
         ledger = self._ledger
@@ -421,24 +430,6 @@ class EditSession:
                 written = time.monotonic()
             yield masks.frame
 
-    def _mask_of_prompt(self, stages: EditStages, prompt: Prompt) -> Rle:
-        if prompt.mask is not None:
-            return prompt.mask
-        box = None if prompt.box is None else prompt.box.clipped(self.video.size)
-        if box is None and not prompt.points:
-            raise ConfigError(
-                "this pipeline answers with embeddings, which only its own propagator "
-                "understands; choose another one in the studio, or use videoseg run"
-            )
-        plain = Prompt(
-            prompt.object_id,
-            prompt.frame,
-            box=box,
-            points=prompt.points,
-            negative_points=prompt.negative_points,
-        )
-        return stages.segment(self.video, plain)
-
     def _correct(self, object_id: int, correction: Correction) -> None:
         self._ledger.do({"do": "correct", "object": object_id, **correction.to_action()})
 
@@ -450,28 +441,13 @@ class EditSession:
             )
 
 
+def _directions(way: Way, takes: PropagatorCapabilities) -> list[Direction]:
+    directions = [one for one in _DIRECTIONS[way] if one == "forward" or takes.backward]
+    if not directions:
+        raise ConfigError("this pipeline cannot propagate backward; propagate forward")
+    return directions
+
+
 def _check_cancelled(cancel: threading.Event | None) -> None:
     if cancel is not None and cancel.is_set():
         raise CancelledError("cancelled; what had been done is kept")
-
-
-def _describe_answer(stages: EditStages, episode: Episode) -> dict[str, Any]:
-    """Return what the journal keeps of an answer beside its objects."""
-    grounding = episode.grounding
-    if grounding is None:
-        raise AssertionError("a finished episode has an answer")
-    try:
-        pipeline = to_dict(stages.pipeline.config)
-    except ConfigError:
-        # Stages given as instances have no configuration.
-        pipeline = {}
-    return {
-        "pipeline": pipeline,
-        "trace": to_dict(episode.trace),
-        "status": str(grounding.status),
-        "keyframe": grounding.keyframe,
-        "confidence": grounding.confidence,
-        "thought": to_dict(grounding.thought),
-        "warnings": list(grounding.warnings),
-        "appears_at_prompt": grounding.appears_at_prompt,
-    }

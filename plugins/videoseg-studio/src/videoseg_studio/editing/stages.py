@@ -14,6 +14,9 @@ from videoseg.types import FrameMasks, Prompt, PropagatorCapabilities, Rle, Vide
 
 __all__ = ["EditStages"]
 
+# How long models that work are waited for when they are to be freed.
+_CLOSE_SECONDS = 2.0
+
 
 class EditStages:
     """The stages of a pipeline that make masks, built when they are first used.
@@ -33,6 +36,15 @@ class EditStages:
         self.pipeline = pipeline
         self.lock = threading.RLock()
         self._built: dict[str, object] = {}
+        self._num_runs = 0
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a model works, or a propagation is not at its end."""
+        if self._num_runs or not self.lock.acquire(blocking=False):
+            return True
+        self.lock.release()
+        return False
 
     @property
     def capabilities(self) -> PropagatorCapabilities:
@@ -81,6 +93,42 @@ class EditStages:
             VideosegError: If the run fails.
         """
         with self.lock:
+            self._num_runs += 1
+        try:
+            yield from self._propagate(video, prompts, direction, bound)
+        finally:
+            with self.lock:
+                self._num_runs -= 1
+
+    def prepare(self) -> None:
+        """Build the stages now, so that the first click need not wait for them.
+
+        Raises:
+            VideosegError: If one cannot be built.
+        """
+        for stage in ("segmenter", "propagator"):
+            self._build(stage)
+
+    def close(self) -> None:
+        """Free the models, unless one works on for longer than a moment.
+
+        Grounding cannot be interrupted; a studio that ends does not wait for it.
+        """
+        if not self.lock.acquire(timeout=_CLOSE_SECONDS):
+            return
+        try:
+            for stage in self._built.values():
+                if isinstance(stage, vs.stages.Closable):
+                    stage.close()
+            self._built.clear()
+            self.pipeline.close()
+        finally:
+            self.lock.release()
+
+    def _propagate(
+        self, video: VideoSource, prompts: Sequence[Prompt], direction: Direction, bound: int
+    ) -> Iterator[FrameMasks]:
+        with self.lock:
             propagator = self._propagator()
             if not propagator.capabilities.masks:
                 raise IncompatibleStagesError(
@@ -109,24 +157,6 @@ class EditStages:
         finally:
             with self.lock:
                 session.close()
-
-    def prepare(self) -> None:
-        """Build the stages now, so that the first click need not wait for them.
-
-        Raises:
-            VideosegError: If one cannot be built.
-        """
-        for stage in ("segmenter", "propagator"):
-            self._build(stage)
-
-    def close(self) -> None:
-        """Free the models."""
-        with self.lock:
-            for stage in self._built.values():
-                if isinstance(stage, vs.stages.Closable):
-                    stage.close()
-            self._built.clear()
-            self.pipeline.close()
 
     def _propagator(self) -> Propagator:
         return cast(Propagator, self._build("propagator"))

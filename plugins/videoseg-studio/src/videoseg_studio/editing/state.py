@@ -177,10 +177,10 @@ def _answer(state: EditState, action: Mapping[str, Any]) -> EditState:
         for correction in corrections:
             one = one.with_correction(correction)
         objects[one.object_id] = one
-    kept = {} if action.get("replaces", True) else state.objects
     return EditState(
-        objects={**kept, **objects},
-        layers=(*state.layers, seq),
+        objects=objects,
+        # Other layers hold masks of earlier objects, whose ids an answer uses again.
+        layers=(seq,),
         query=action["query"],
         answer=seq,
         next_id=max([state.next_id, *(key + 1 for key in objects)]),
@@ -308,8 +308,14 @@ class History:
         if do == "propagate":
             self.starts[action["seq"]] = frozenset(action.get("starts", ()))
         lost = {layer for state in self._future for layer in state.layers}
+        lost.update(layer for state in self._past[:-_MAX_UNDO] for layer in state.layers)
         self._future.clear()
-        self._past.append(self.state.after(action))
+        after = self.state.after(action)
+        if action.get("part_of_answer"):
+            # A question and the propagation of its answer are one step.
+            self._past[-1] = replace(after, done=self.state.done)
+        else:
+            self._past.append(after)
         del self._past[: -_MAX_UNDO - 1]
         return tuple(sorted(lost.difference(*(state.layers for state in self._past))))
 

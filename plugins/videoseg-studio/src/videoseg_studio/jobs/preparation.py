@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from videoseg.errors import ConfigError
 from videoseg.pipeline import check_query
-from videoseg.text import shorten
 from videoseg_studio.jobs.journal import Journal
 from videoseg_studio.jobs.pipelines import AllowedPipelines
 from videoseg_studio.jobs.types import Job
 from videoseg_studio.jobs.worker import Work
-from videoseg_studio.server.paths import resolve_in_folder
+from videoseg_studio.server.paths import resolve_video
 
 __all__ = ["WorkPreparation", "find_video"]
 
@@ -60,15 +58,4 @@ def find_video(job: Job, journal: Journal, folder: Path) -> Path:
         if len(files) != 1:
             raise ConfigError("the uploaded video is not there any more; submit the job again")
         return files[0]
-    found = resolve_in_folder(folder, job.request.video)
-    if found.is_dir():
-        root = folder.resolve()
-        for entry in os.scandir(found):
-            if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(root):
-                raise ConfigError(
-                    f"{shorten(job.request.video)} holds a link that leads outside the project "
-                    "folder; remove it"
-                )
-    elif not found.is_file():
-        raise ConfigError(f"{shorten(job.request.video)} is not a file or a folder")
-    return found
+    return resolve_video(folder, job.request.video)

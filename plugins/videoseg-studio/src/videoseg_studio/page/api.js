@@ -3,14 +3,16 @@
 const PREFIX = "/studio";
 
 async function readError(response) {
-  let message = "";
+  let found = {};
   try {
-    message = (await response.json()).error.message;
+    found = (await response.json()).error;
   } catch {
     // Not from the studio, such as a proxy.
   }
-  if (response.status === 401) return "The token is missing or wrong. Reload the page to sign in again.";
-  return message || `The studio answered with status ${response.status}. Its terminal has the reason.`;
+  const message = response.status === 401
+    ? "The token is missing or wrong. Reload the page to sign in again."
+    : found.message || `The studio answered with status ${response.status}. Its terminal has the reason.`;
+  return Object.assign(new Error(message), { status: response.status, type: found.type ?? "" });
 }
 
 async function request(path, options) {
@@ -20,11 +22,7 @@ async function request(path, options) {
   } catch {
     throw new Error("The studio does not answer. Start it again with “videoseg studio”, then reload this page: no correction is lost.");
   }
-  if (!response.ok) {
-    const error = new Error(await readError(response));
-    error.status = response.status;
-    throw error;
-  }
+  if (!response.ok) throw await readError(response);
   return response;
 }
 
@@ -68,9 +66,26 @@ export function upload(file, tell) {
   });
 }
 
+/**
+ * Hear news of a project until the result is closed. A browser holds few connections to one
+ * studio, so that pages that nobody sees take none; the first news tells them everything.
+ */
 export function listen(project, onNews, onLost) {
-  const source = new EventSource(`${PREFIX}/projects/${project}/events`);
-  source.onmessage = (event) => onNews(JSON.parse(event.data));
-  source.onerror = () => onLost(source.readyState === EventSource.CLOSED);
-  return source;
+  let source = null;
+  const turn = () => {
+    source?.close();
+    source = document.hidden ? null : new EventSource(`${PREFIX}/projects/${project}/events`);
+    if (!source) return;
+    const mine = source;
+    mine.onmessage = (event) => onNews(JSON.parse(event.data));
+    mine.onerror = () => onLost(mine.readyState === EventSource.CLOSED);
+  };
+  document.addEventListener("visibilitychange", turn);
+  turn();
+  return {
+    close() {
+      document.removeEventListener("visibilitychange", turn);
+      source?.close();
+    },
+  };
 }

@@ -1,6 +1,6 @@
 // The page: what is open, what is shown, and what keys and buttons do.
 
-import { get, listen, post, upload } from "./api.js";
+import { get, listen, post } from "./api.js";
 import { act, addObject, choose, clickAt, correct, propagate, renameObject, setMode } from "./correct.js";
 import { exportMasks, offerDownload, showFormat } from "./export.js";
 import { openHelp, press } from "./keys.js";
@@ -8,6 +8,7 @@ import { KEYS, capitalize, describeWork, make, objectName, showAnswer, showObjec
 import { Player } from "./player.js";
 import { askSecond, closeSecond } from "./second.js";
 import { Source } from "./source.js";
+import { sendFile, showStart } from "./start.js";
 import { $, attempt, calm, complain, page, tell } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { Viewer } from "./viewer.js";
@@ -19,24 +20,6 @@ export const player = new Player({ show: (frame) => showFrame(frame), changed: s
 
 // -- choosing a video ---------------------------------------------------------------------------
 
-async function showStart() {
-  page.start = await get("/start");
-  $("videos").replaceChildren(
-    ...page.start.videos.map((name) =>
-      make("li", {}, make("button", { type: "button", onclick: () => openVideo(name) }, name.replace(/^upload:[^/]*\//, "uploaded: "))),
-    ),
-  );
-  $("no-videos").hidden = page.start.videos.length > 0;
-  $("videos-title").hidden = !page.start.videos.length;
-  const option = (one) => make("option", { value: one.name, disabled: !one.usable }, one.usable ? one.name : `${one.name} – ${one.why}`);
-  for (const id of ["pipeline", "pipeline-b"]) $(id).replaceChildren(...page.start.pipelines.map(option));
-  const other = page.start.pipelines.filter((one) => one.usable)[1];
-  if (other) $("pipeline-b").value = other.name;
-  $("format").replaceChildren(...page.start.formats.map((name) => make("option", { value: name }, name)));
-  if (page.start.formats.includes("coco")) $("format").value = "coco";
-  showFormat();
-}
-
 function showChooser() {
   closeVideo();
   history.replaceState(null, "", location.pathname);
@@ -47,33 +30,18 @@ function showChooser() {
   showStart().catch(complain);
 }
 
-async function sendFile(file) {
-  const { max_upload_bytes: most } = page.start;
-  if (file.size > most) {
-    throw new Error(`This file has ${Math.ceil(file.size / 1e6)} MB; at most ${Math.floor(most / 1e6)} MB are taken. Copy it into the project folder instead, or start the studio with a larger --max-upload.`);
-  }
-  const bar = $("upload");
-  bar.hidden = false;
-  try {
-    const name = await upload(file, (share) => (bar.value = share));
-    await openVideo(name);
-  } finally {
-    bar.hidden = true;
-    bar.value = 0;
-  }
-}
-
 function closeVideo() {
   player.pause();
   page.events?.close();
   page.source?.close();
   closeSecond();
   workShown = "";
-  Object.assign(page, { project: null, source: null, events: null, frame: 0, chosen: 0, hidden: [], answeredBy: "", name: "", reopen: null });
+  workEnded = 0;
+  Object.assign(page, { project: null, editing: 0, source: null, events: null, frame: 0, chosen: 0, hidden: [], answeredBy: "", name: "", reopen: null });
   $("download").hidden = true;
 }
 
-async function openVideo(name, frame = 0) {
+export async function openVideo(name, frame = 0) {
   await attempt(async () => {
     closeVideo();
     const project = await post("/projects", { video: name });
@@ -155,15 +123,32 @@ function takeNews(news) {
   showWork(news.work);
   if (news.revision > page.source.revision) {
     page.source.revision = news.revision;
-    refresh().catch(complain);
+    // Another page may have changed the objects.
+    attempt(update, { calms: false });
   }
 }
+
+async function update() {
+  const { id } = page.project;
+  const project = await get(`/projects/${id}`);
+  if (page.project?.id !== id) return;
+  takeProject(project);
+  await refresh();
+}
+
+let reopened = -Infinity;
 
 function lose(isOver) {
   if (!isOver && page.source) {
     complain("The studio does not answer; trying again. Corrections that you have seen are kept. If it has ended, start it again.");
     $("alert").dataset.lost = "1";
   } else if (isOver) {
+    const now = performance.now();
+    if (now - reopened < 10_000) {
+      complain("The studio does not tell of progress: too many pages may follow it. Close some of them, then reload this one.");
+      return;
+    }
+    reopened = now;
     // It was started again, and has not opened the video yet.
     const { name, frame } = page;
     setTimeout(() => page.name === name && openVideo(name, frame), 500);
@@ -182,29 +167,28 @@ export async function startWork(action, body) {
   showWork(work);
 }
 
-export function showWork(work, label = "") {
+export function showWork(work) {
   if (!work) return;
   if (work.status !== "running") workEnded = Math.max(workEnded, work.number);
   else if (work.number <= workEnded) return;
   const running = work.status === "running";
   $("progress").hidden = !running;
-  $("progress-text").textContent = label + describeWork(work);
+  $("progress-text").textContent = describeWork(work);
   if (work.total) {
     $("progress-bar").max = work.total;
     $("progress-bar").value = work.done;
   } else $("progress-bar").removeAttribute("value");
   for (const id of ["ask-button", "go-back", "go-both", "go-on", "export-button"]) $(id).disabled = running;
   if (!running) showPending();
-  const key = `${label}${work.number} ${work.status}`;
+  const key = `${work.number} ${work.status}`;
   const before = workShown;
   workShown = key;
   if (running || !before || before === key) return;
   if (work.status === "failed") complain(new Error(work.message));
-  else tell(capitalize(label + describeWork(work)));
+  else tell(capitalize(describeWork(work)));
   if (work.kind === "export" && work.result.file) offerDownload(work.result);
   const ended = async () => {
-    takeProject(await get(`/projects/${page.project.id}`));
-    await refresh();
+    await update();
     const [keyframe] = keyframes();
     if (work.kind === "ask" && page.frame === page.askedAt && keyframe !== undefined) seek(keyframe);
   };
@@ -438,7 +422,12 @@ document.addEventListener("keydown", (event) => press(event) && event.preventDef
 on("alert-close", "click", calm);
 on("choose", "click", showChooser);
 on("help-button", "click", openHelp);
-on("file", "change", (event) => event.target.files[0] && attempt(() => sendFile(event.target.files[0])));
+on("file", "change", (event) => {
+  const [file] = event.target.files;
+  // So that the same file can be chosen again.
+  event.target.value = "";
+  if (file) attempt(() => sendFile(file));
+});
 for (const name of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {
     event.preventDefault();
@@ -467,6 +456,7 @@ on("go-back", "click", () => propagate("backward"));
 on("go-both", "click", () => propagate("both"));
 on("go-on", "click", () => propagate("forward"));
 on("cancel", "click", () => attempt(() => post(`/projects/${page.project.id}/cancel`)));
+on("cancel-b", "click", () => attempt(() => post(`/projects/${page.second.project.id}/cancel`)));
 on("add-object", "click", addObject);
 on("ask", "submit", (event) => (event.preventDefault(), ask()));
 on("compare", "change", () => {

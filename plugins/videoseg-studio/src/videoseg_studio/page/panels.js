@@ -29,6 +29,8 @@ function swatch(object) {
 
 /** List the objects. `does` has choose, rename, remove, toggle. */
 export function showObjects(list, objects, { chosen, hidden, editing }, does) {
+  // What is being typed stays, whatever news comes meanwhile.
+  if (editing && list.querySelector(`.rename[data-id="${editing}"]`)) return;
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.key : "";
   list.replaceChildren(
     ...objects.map((object) => {
@@ -37,6 +39,7 @@ export function showObjects(list, objects, { chosen, hidden, editing }, does) {
       const row = make("li", { class: object.id === chosen ? "chosen" : "" });
       if (editing === object.id) {
         const field = make("input", { class: "rename", value: object.label, maxLength: 80, "aria-label": `Name of object ${object.id}` });
+        field.dataset.id = object.id;
         field.addEventListener("keydown", (event) => {
           if (event.key === "Enter") does.rename(object.id, field.value);
           if (event.key === "Escape") does.rename(object.id, null);

@@ -8,17 +8,18 @@ import { $, attempt, page } from "./state.js";
 
 export async function askSecond(query) {
   closeSecond();
-  const key = await post("/projects", { video: page.name, variant: "compare" });
-  let project = key;
-  while (project.status === "opening") {
+  let project = await post("/projects", { video: page.name, variant: "compare" });
+  // What was cancelled a moment ago may be at its end still.
+  while (project.status === "opening" || project.work?.status === "running") {
     await new Promise((resolve) => setTimeout(resolve, 300));
     project = await get(`/projects/${project.id}`);
   }
   if (project.status === "failed") throw new Error(project.error);
+  if (!$("compare").checked || !page.source) return;
   const source = new Source(project.id, project.video);
   source.revision = project.revision;
   const pipeline = $("pipeline-b").value;
-  page.second = { project, source, pipeline, events: null, was: "running" };
+  page.second = { project, source, pipeline, events: null, running: true };
   $("view-b").hidden = false;
   $("views").classList.add("two");
   secondViewer.resize(project.video.width, project.video.height);
@@ -32,6 +33,8 @@ async function takeSecondNews(news) {
   const { second: other } = page;
   if (!other) return;
   const running = news.work?.status === "running";
+  other.running = running;
+  $("cancel-b").hidden = !running;
   $("caption-b").textContent = `B: ${other.pipeline}. ${news.work ? describeWork(news.work) : ""}`;
   if (news.revision > other.source.revision) {
     other.source.revision = news.revision;
@@ -53,7 +56,10 @@ async function showAgreement() {
 }
 
 export function closeSecond() {
-  page.second?.events?.close();
+  const { events, running, project } = page.second ?? {};
+  events?.close();
+  if (running) post(`/projects/${project.id}/cancel`).catch(() => {});
+  $("cancel-b").hidden = true;
   page.second?.source.close();
   page.second = null;
   $("view-b").hidden = true;

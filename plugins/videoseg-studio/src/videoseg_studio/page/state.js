@@ -16,7 +16,6 @@ export const page = {
   hidden: [],
   editing: 0,
   mode: "add",
-  cursor: false,
   answeredBy: "", // which answer is shown
   adding: 0, // objects that are being added
   reopen: null, // opens the video again, once one is open
@@ -42,7 +41,7 @@ export async function attempt(act, { calms = true } = {}) {
   try {
     return await act();
   } catch (error) {
-    if (error.status === 404 && page.reopen) {
+    if (error.status === 404 && error.type === "RequestError" && page.reopen) {
       // The studio was started again; it has the project, but has not opened it yet.
       await page.reopen();
       complain("The studio was started again, and the video is open again. Repeat what you did last.");

@@ -16,6 +16,10 @@ _QUALITY = 82
 _SMALL_QUALITY = 70
 _SMALL = 320
 
+# What may be long enough for a poster. Others, such as playlists, would have FFmpeg read files
+# that they name.
+_CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg"
+
 
 class FramePictures:
     """JPEG pictures of frames, in a cache of bounded size.
@@ -78,15 +82,17 @@ def read_poster(path: Path) -> bytes | None:
     It is shown while the index is built, which takes seconds for a long file.
 
     Returns:
-        A JPEG; None for a folder, a file that cannot be read, or a picture that would have to be
-        turned.
+        A JPEG; None for a folder, a file that cannot be read or refers to others, or a picture
+        that would have to be turned.
     """
     import av
 
     if not path.is_file():
         return None
     try:
-        with av.open(str(path)) as container:
+        options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+        # The prefix keeps a name with a colon from being taken for a protocol.
+        with av.open(f"file:{path}", options=options) as container:
             frame = next(container.decode(video=0))
             if getattr(frame, "rotation", 0):
                 return None

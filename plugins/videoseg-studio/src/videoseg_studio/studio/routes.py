@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
@@ -20,6 +20,7 @@ from videoseg.errors import ConfigError
 from videoseg.pipeline import check_query
 from videoseg.text import format_count, printable
 from videoseg.types import Box, Point
+from videoseg_studio.server.places import HeldStream, Places
 from videoseg_studio.studio.exporting import FORMATS, export_project
 from videoseg_studio.studio.views import (
     describe_agreement,
@@ -37,6 +38,9 @@ _PAGE = Path(__file__).parent.parent / "page"
 # A page looks for news this often; a still project sends a comment now and then instead.
 _TICK_SECONDS = 0.15
 _HEARTBEAT_SECONDS = 15.0
+
+# Beyond any video; what is larger does not fit into the database of masks.
+_LARGEST_FRAME = 2**31
 
 # The picture of a frame does not change as long as the file does not.
 _KEEP = {"cache-control": "private, max-age=3600"}
@@ -154,6 +158,8 @@ class ExportBody(_Body):
 
 
 def _add_videos(router: APIRouter, workspace: Workspace) -> None:
+    places = Places(workspace.settings.max_uploads, "uploads")
+
     @router.get("/start")
     def start() -> dict[str, Any]:
         """Return what the page needs before a video is chosen."""
@@ -171,15 +177,17 @@ def _add_videos(router: APIRouter, workspace: Workspace) -> None:
         """Take a video from the browser."""
         from videoseg_studio.api.uploads import read_form
 
-        folder = workspace.upload_folder()
-        try:
+        with places.taken(), workspace.upload_folder() as (folder, key):
             form = await read_form(request, workspace.settings, folder)
-        finally:
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        if form.file is None:
-            raise ConfigError("there is no file in the request; choose a video")
-        return {"video": f"upload:{folder.name}/{form.file.name}"}
+            if form.file is None:
+                raise ConfigError("there is no file in the request; choose a video")
+        return {"video": f"upload:{key}/{form.file.name}"}
+
+    @router.post("/uploads/delete")
+    def delete_upload(body: VideoBody) -> dict[str, list[str]]:
+        """Delete an uploaded video with its corrections, and return those that are left."""
+        workspace.delete_upload(body.video)
+        return {"videos": workspace.list_videos()}
 
     @router.post("/projects")
     def open_project(body: VideoBody) -> dict[str, Any]:
@@ -214,7 +222,9 @@ def _add_pictures(router: APIRouter, workspace: Workspace) -> None:
 
     @router.get("/projects/{key}/masks")
     def masks(
-        project: Found, start: int = Query(ge=0), count: int = Query(32, ge=1, le=64)
+        project: Found,
+        start: int = Query(ge=0, le=_LARGEST_FRAME),
+        count: int = Query(32, ge=1, le=64),
     ) -> dict[str, Any]:
         """Return the masks of some frames, as runs."""
         return describe_masks(project.session, start, count) | {"revision": project.revision}
@@ -292,6 +302,8 @@ def _box(corners: tuple[float, float, float, float]) -> Box:
 
 
 def _add_work(router: APIRouter, workspace: Workspace) -> None:
+    places = Places(workspace.settings.max_followers, "pages that follow the work")
+
     @router.post("/projects/{key}/ask")
     def ask(project: Found, body: AskBody) -> dict[str, Any]:
         """Begin to answer a question."""
@@ -306,10 +318,11 @@ def _add_work(router: APIRouter, workspace: Workspace) -> None:
                 cancel=work.cancel,
                 tell=_teller(project, work),
             )
+            status = session.answer.get("status")
             if count:
-                return f"found {format_count(count, 'object')}"
-            absent = session.answer.get("status") == "absent"
-            said = "not in this video" if absent else "nothing that fits was seen"
+                doubt = "; a guess, see “Why”" if status == "guessed" else ""
+                return f"found {format_count(count, 'object')}{doubt}"
+            said = "not in this video" if status == "absent" else "nothing that fits was seen"
             return f"{said}; click on the object to mark it yourself"
 
         project.worker.start(Work("ask", "answering the question"), run)
@@ -368,13 +381,10 @@ def _add_work(router: APIRouter, workspace: Workspace) -> None:
         return project.describe()
 
     @router.get("/projects/{key}/events")
-    async def events(project: Found, request: Request) -> StreamingResponse:
+    async def events(project: Found, request: Request) -> HeldStream:
         """Tell of progress and changes as they come (server-sent events)."""
-        return StreamingResponse(
-            _tell_events(project, request),
-            media_type="text/event-stream",
-            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-        )
+        places.take()
+        return HeldStream(_tell_events(project, request), places)
 
 
 def _teller(project: OpenProject, work: Work) -> Any:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import videoseg as vs
-from videoseg.errors import VideosegError
+from videoseg.errors import ConfigError, VideosegError
 from videoseg.files import make_folder
 from videoseg.pipeline import judge_registered
 from videoseg.text import printable
 from videoseg_studio.editing import EditSession, EditStages
 from videoseg_studio.jobs import AllowedPipelines
 from videoseg_studio.server.errors import RequestError
-from videoseg_studio.server.paths import resolve_in_folder
+from videoseg_studio.server.paths import is_allowed, resolve_video
 from videoseg_studio.server.settings import Settings
 from videoseg_studio.studio.frames import FramePictures, read_poster
 from videoseg_studio.studio.work import Worker
@@ -40,6 +43,12 @@ _DEEPEST = 4
 _MOST_OPEN = 4
 _CACHE_BYTES = 96 * 2**20
 _MOST_PIPELINES = 2
+
+# Uploads are kept, since corrections belong to them, until a person deletes them.
+_MOST_UPLOADS = 20
+# Before the name of the folder of an upload that is not complete.
+_PARTIAL = ".part-"
+_VARIANTS = ("", "compare")
 
 
 class OpenProject:
@@ -140,15 +149,21 @@ class OpenProject:
             self._pictures = FramePictures(self._video)
             self.status = "ready"
         except VideosegError as error:
-            self.error, self.status = str(error), "failed"
+            self._fail(str(error))
         except Exception:
             _log.exception("cannot open a project")
-            self.error = "it could not be opened; the log of the studio has the reason"
-            self.status = "failed"
+            self._fail("it could not be opened; the log of the studio has the reason")
         finally:
             self.poster = self.poster if self.status == "ready" else None
             self.revision += 1
             self._opened.set()
+
+    def _fail(self, error: str) -> None:
+        self.error, self.status = error, "failed"
+        for one in (self._session, self._video):
+            if one is not None:
+                one.close()
+        self._session = self._video = None
 
     def _refuse(self) -> None:
         if self.status == "failed":
@@ -187,7 +202,9 @@ class Workspace:
         uploads = self.data_folder / "uploads"
         if uploads.is_dir():
             found += sorted(
-                f"upload:{path.parent.name}/{path.name}" for path in uploads.glob("*/*")
+                f"upload:{path.parent.name}/{path.name}"
+                for path in uploads.glob("*/*")
+                if not path.parent.name.startswith(".")
             )
         return found
 
@@ -217,7 +234,7 @@ class Workspace:
                 self._stages[name] = EditStages(pipeline)
             self._stages.move_to_end(name)
             while len(self._stages) > _MOST_PIPELINES:
-                idle = [key for key, one in self._stages.items() if not _in_use(one)]
+                idle = [key for key, one in self._stages.items() if not one.is_used]
                 if not idle or idle[0] == name:
                     break
                 self._stages.pop(idle[0]).close()
@@ -234,7 +251,7 @@ class Workspace:
             ConfigError: If there is no such video.
         """
         path = self._path_of(name)
-        key = hashlib.sha256(f"{name}\n{variant}".encode()).hexdigest()[:20]
+        key = _key(name, variant, path)
         with self._lock:
             known = self._open.get(key)
             if known is not None and known.status != "failed":
@@ -262,11 +279,61 @@ class Workspace:
             self._open.move_to_end(key)
             return project
 
-    def upload_folder(self) -> Path:
-        """Return a new folder for an upload."""
-        folder = self.data_folder / "uploads" / os.urandom(6).hex()
-        make_folder(folder)
-        return folder
+    @contextmanager
+    def upload_folder(self) -> Iterator[tuple[Path, str]]:
+        """Give a folder for an upload, and the name it has once the block ends without error.
+
+        Raises:
+            RequestError: If as many uploads are kept as there may be (507).
+        """
+        uploads = self.data_folder / "uploads"
+        make_folder(uploads)
+        with self._lock:
+            self._remove_broken_uploads()
+            if sum(1 for _ in uploads.iterdir()) >= _MOST_UPLOADS:
+                raise RequestError(
+                    507,
+                    f"{_MOST_UPLOADS} uploaded videos are kept, which are as many as there may "
+                    "be; delete one in the list of videos, or copy this one into the project "
+                    "folder",
+                )
+            key = os.urandom(6).hex()
+            folder = uploads / f"{_PARTIAL}{key}"
+            make_folder(folder)
+        try:
+            yield folder, key
+            folder.rename(uploads / key)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def delete_upload(self, name: str) -> None:
+        """Delete an uploaded video with its corrections.
+
+        Raises:
+            ConfigError: If there is no such upload.
+            RequestError: If it is being worked on (409).
+        """
+        if not name.startswith("upload:"):
+            raise ConfigError("only uploaded videos can be deleted here")
+        path = self._path_of(name)
+        with self._lock:
+            keys = [_key(name, variant, path) for variant in _VARIANTS]
+            opened = [self._open[key] for key in keys if key in self._open]
+            if any(project.worker.is_busy for project in opened):
+                raise RequestError(409, "masks are being made for this video; cancel that first")
+            for project in opened:
+                self._open.pop(project.key).close()
+            for key in keys:
+                shutil.rmtree(self.data_folder / "projects" / key, ignore_errors=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    def _remove_broken_uploads(self) -> None:
+        """Remove what uploads have left that ended with a killed studio."""
+        oldest = time.time() - 2 * self.settings.upload_seconds
+        for folder in (self.data_folder / "uploads").glob(f"{_PARTIAL}*"):
+            with suppress(OSError):
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder)
 
     def close(self) -> None:
         """Close everything."""
@@ -293,8 +360,8 @@ class Workspace:
 
     def _path_of(self, name: str) -> Path:
         if name.startswith("upload:"):
-            return resolve_in_folder(self.data_folder / "uploads", name.removeprefix("upload:"))
-        return resolve_in_folder(self.settings.folder, name)
+            return resolve_video(self.data_folder / "uploads", name.removeprefix("upload:"))
+        return resolve_video(self.settings.folder, name)
 
 
 def is_picture_folder(folder: Path) -> bool:
@@ -303,11 +370,13 @@ def is_picture_folder(folder: Path) -> bool:
     return bool(suffixes & _PICTURES) and not suffixes & _SUFFIXES
 
 
-def _in_use(stages: EditStages) -> bool:
-    if stages.lock.acquire(blocking=False):
-        stages.lock.release()
-        return False
-    return True
+def _key(name: str, variant: str, path: Path) -> str:
+    """Return the key of a project: another one once another video has taken the name."""
+    if path.is_dir():
+        size = sum(one.suffix.lower() in _PICTURES for one in path.iterdir())
+    else:
+        size = path.stat().st_size
+    return hashlib.sha256(f"{name}\n{variant}\n{size}".encode()).hexdigest()[:20]
 
 
 def _find_videos(root: Path) -> Iterator[str]:
@@ -321,10 +390,11 @@ def _find_videos(root: Path) -> Iterator[str]:
             folders.clear()
         for name in files:
             seen += 1
-            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
-                yield (folder / name).relative_to(root).as_posix()
+            found = (folder / name).relative_to(root).as_posix()
+            if Path(name).suffix.lower() in _SUFFIXES and is_allowed(found):
+                yield found
         pictures = sum(Path(name).suffix.lower() in _PICTURES for name in files[:500])
-        if depth and pictures > 1:
+        if depth and pictures > 1 and is_allowed(folder.relative_to(root).as_posix()):
             yield folder.relative_to(root).as_posix()
         if seen > _MOST_SEEN:
             return
