@@ -186,12 +186,14 @@ def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> 
 
 
 def explain_answer(result: Segmentation) -> list[str]:
-    """Return why it was answered so, as lines: the candidates compared, else the reasoning."""
+    """Return why it was answered so, as lines: the candidates, or they and the reasoning."""
     from videoseg.results.candidates import list_candidates
 
     compared = result.grounding.comparison
-    listed = [] if compared is None else list_candidates(compared)
-    return listed or reasons_of(result)
+    if compared is None:
+        return reasons_of(result)
+    listed = list_candidates(compared)
+    return listed if compared.tells_why else [*listed, *reasons_of(result)]
 
 
 def reasons_of(result: Segmentation) -> list[str]:

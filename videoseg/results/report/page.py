@@ -315,7 +315,7 @@ def _describe_turns(
 
 def _is_compared(segmentation: Segmentation) -> bool:
     comparison = segmentation.grounding.comparison
-    return comparison is not None and bool(comparison.candidates)
+    return comparison is not None and comparison.tells_why
 
 
 def _thumbnail(
