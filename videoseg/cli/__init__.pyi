@@ -1,3 +1,4 @@
+from .answer import explain_answer as explain_answer
 from .answer import reasons_of as reasons_of
 from .batch import segment_batch as segment_batch
 from .doctor import Finding as Finding

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from videoseg.results import Segmentation
     from videoseg.types import MaskTrack, TraceTurn, Window
 
-__all__ = ["answer_document", "print_answer", "reasons_of"]
+__all__ = ["answer_document", "explain_answer", "print_answer", "reasons_of"]
 
 _FILES = (
     ("report.html", "the reasoning beside the frames"),
@@ -79,8 +79,6 @@ def print_answer(
     seconds: float | None = None,
 ) -> None:
     """Print what was found, where and why, and the files written; see ``answer_document``."""
-    from videoseg.results.candidates import list_candidates
-
     height, width = result.video.size
     frames = format_count(result.video.num_frames, "frame")
     clip = f"{result.video.name}: {frames} of {width}x{height}"
@@ -102,8 +100,7 @@ def print_answer(
     for label, words in (("judged", result.judged), ("not judged", result.unjudged)):
         if words:
             _print_fact(console, label, ", ".join(f'"{word}"' for word in words))
-    compared = result.grounding.comparison
-    if reasons := list_candidates(compared) if compared else reasons_of(result):
+    if reasons := explain_answer(result):
         _print_fact(console, "because", "\n".join(reasons))
     for warning in result.warnings:
         _print_fact(console, "warning", warning, style="yellow")
@@ -186,6 +183,17 @@ def _print_object(console: Console, facts: Mapping[str, Any], num_frames: int) -
 
 def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> None:
     print_row(console, label, text, width=12, style=style, label_style="bold")
+
+
+def explain_answer(result: Segmentation) -> list[str]:
+    """Return why it was answered so, as lines: the candidates, or they and the reasoning."""
+    from videoseg.results.candidates import list_candidates
+
+    compared = result.grounding.comparison
+    if compared is None:
+        return reasons_of(result)
+    listed = list_candidates(compared)
+    return listed if compared.tells_why else [*listed, *reasons_of(result)]
 
 
 def reasons_of(result: Segmentation) -> list[str]:

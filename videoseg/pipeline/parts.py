@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from videoseg.errors import ConfigError
 from videoseg.results.thumbnails import resized_mask, scale_prompt
 from videoseg.types import (
+    Box,
+    Comparison,
     FrameGroup,
     FrameMasks,
     FrameSelection,
@@ -98,6 +100,7 @@ class PartOfWhole:
             prompts=prompts,
             keyframe=self._optional(grounding.keyframe),
             window=self._window(grounding.window),
+            comparison=grounding.comparison and self._comparison(grounding.comparison),
         )
 
     def turns(self, turns: tuple[TraceTurn, ...]) -> tuple[TraceTurn, ...]:
@@ -138,6 +141,19 @@ class PartOfWhole:
             "reasons that name frames count those of the part that was looked at: frame i there "
             f"is frame {place} of the video",
         )
+
+    def _comparison(self, comparison: Comparison) -> Comparison:
+        y, x = (whole / part for whole, part in zip(self._size, self.part.size, strict=True))
+        candidates = tuple(
+            replace(
+                one,
+                frame=self._frame(one.frame),
+                box=Box(one.box.x1 * x, one.box.y1 * y, one.box.x2 * x, one.box.y2 * y),
+            )
+            for one in comparison.candidates
+        )
+        frames = tuple(map(self._frame, comparison.frames))
+        return replace(comparison, candidates=candidates, frames=frames)
 
     def _frame(self, frame: int) -> int:
         return self.part.start + frame * self.part.every

@@ -29,6 +29,7 @@ from videoseg.results.wording import (
     describe_judgement,
     describe_move,
     describe_object,
+    describe_part,
     describe_selection,
     describe_thought,
     describe_untraced_thought,
@@ -132,6 +133,7 @@ def segmentation_html(
         objects=[describe_object(t.object_id, t.label, book.colors) for t in tracks[:_CHIPS]],
         more_objects=max(0, len(tracks) - _CHIPS),
         video=shorten_text(describe_video(segmentation.video), 200),
+        part=shorten_text(describe_part(segmentation), 200),
         warnings=[shorten_text(text, 300) for text in warnings[:_WARNINGS]],
         clip=clip,
         frames=[

@@ -18,6 +18,7 @@ __all__ = [
     "describe_judgement",
     "describe_move",
     "describe_object",
+    "describe_part",
     "describe_selection",
     "describe_thought",
     "describe_untraced_thought",
@@ -43,14 +44,30 @@ def describe_answer(segmentation: Segmentation) -> str:
         if segmentation.status == "absent":
             text += ", as far as was seen"
         return f"{text[:1].upper()}{text[1:]}."
-    total = segmentation.video.num_frames
+    total = len(segmentation.frames)
     seen = find_visible_frames(segmentation)
     count = format_count(len(tracks), "object")
     sentence = f"A guess: {count}" if segmentation.status == "guessed" else f"{count} found"
-    if total == 1:
+    if segmentation.video.num_frames == 1:
         return f"{sentence}."
     where = "every frame" if len(seen) == total else f"{len(seen)} of {total} frames"
+    if segmentation.part is not None:
+        where += " that was looked at" if len(seen) == total else " that were looked at"
     return f"{sentence}, visible in {where}."
+
+
+def describe_part(segmentation: Segmentation) -> str:
+    """Return what was looked at of the video, and how large; empty if that is all of it."""
+    part, facts = segmentation.part, segmentation.video
+    if part is None:
+        return ""
+    frames = part.frames
+    parts = [f"Looked at: {format_frames(facts, frames[0], frames[-1] + 1)}"]
+    if frames.step > 1 and len(frames) > 1:
+        parts.append(f"one of every {frames.step}")
+    if tuple(part.size) != tuple(facts.size):
+        parts.append(f"at {part.size[1]} × {part.size[0]}")  # noqa: RUF001
+    return ", ".join(parts)
 
 
 def describe_judgement(segmentation: Segmentation) -> str:

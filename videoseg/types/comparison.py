@@ -133,6 +133,11 @@ class Comparison:
         return tuple(one for one in self.candidates if one.object_id is not None)
 
     @property
+    def tells_why(self) -> bool:
+        """Whether it says by what was chosen, so that it can stand for the reasoning."""
+        return bool(self.candidates) and bool(self.words or self.decision)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The parts of the query by which candidates were judged, each once, in order."""
         return tuple(

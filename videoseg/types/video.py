@@ -76,7 +76,7 @@ class VideoFacts:
 
     Args:
         name: Short name.
-        path: Where it was read from; None for frames given as arrays.
+        path: Where it was read from, absolute; None for frames given as arrays.
         num_frames: Number of frames.
         size: (height, width) in pixels.
         fps: Average frames per second.

@@ -40,11 +40,12 @@ def open_path(
     location: Path | None = None
     factory: ReaderFactory
     if isinstance(path, (str, os.PathLike)):
-        location = expand_path(path)
+        # As a result records it: it is opened again from any folder.
+        location = _locate(path)
         # The name of a folder given as "." is that of the current folder.
         folder_name = os.path.basename(os.path.abspath(location))  # noqa: PTH100, PTH119
         name = folder_name if _is_folder(location) else location.stem
-        reader, factory = _choose_reader(_locate(path), reader=reader, fps=rate)
+        reader, factory = _choose_reader(location, reader=reader, fps=rate)
     else:
         paths = _locate_all(path)
         folders = {file.parent for file in paths}

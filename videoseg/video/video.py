@@ -153,7 +153,7 @@ class Video:
 
     @property
     def path(self) -> str | None:
-        """Where the video is read from; None for frames in memory and lists of files."""
+        """Where the video is read from, absolute; None for frames in memory and lists of files."""
         return self._store.path
 
     @property

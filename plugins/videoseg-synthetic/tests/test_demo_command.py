@@ -40,7 +40,7 @@ def test_a_query_is_printed_before_the_progress_of_its_answer(tmp_path: Path) ->
         'easy: "the blue one"',
         "  asks ",
         "propagator flow: ",
-        "  because ",
+        "  because   candidate ",
         "  result ",
         "report.html",
     )

@@ -33,6 +33,20 @@ def test_colors_choose_among_exact_tracks(clip, pipe):
     assert (track.dense() == clip.masks(item.object_id)).all()
 
 
+def test_objects_have_the_numbers_of_their_candidates(clip, pipe):
+    colors = [item.color for item in clip.objects]
+    numbers = set()
+    for color in colors:
+        if colors.count(color) == 1:
+            result = pipe(clip.video, f"the {color} object")
+            comparison = result.grounding.comparison
+            assert len(comparison.candidates) == len(clip.objects)
+            assert [one.number for one in comparison.taken] == list(result.object_ids)
+            assert [one.object_id for one in comparison.taken] == list(result.object_ids)
+            numbers.update(result.object_ids)
+    assert len(numbers) > 1
+
+
 def test_what_is_not_known_makes_a_guess_and_is_said(clip, pipe):
     result = pipe(clip.video, "the unicorn")
     assert result.status == "guessed"

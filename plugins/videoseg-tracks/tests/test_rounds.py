@@ -55,6 +55,11 @@ def test_masks_of_the_answer_are_those_of_the_tracks_under_their_numbers(
     assert (track.dense() == clip.masks(object_id)).all()
     [turn] = result.trace.turns
     assert [one["id"] for one in turn.thought.details["tracks"]] == [1, 2, 3, 4]
+    comparison = result.grounding.comparison
+    assert {one.number: (one.object_id, one.verdict) for one in comparison.candidates} == {
+        2: (2, "chosen"),
+        **dict.fromkeys((1, 3, 4), (None, "judged not to be meant")),
+    }
 
 
 def test_only_what_is_unknown_is_shown_again(clip, pipeline_of):

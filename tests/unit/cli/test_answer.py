@@ -1,10 +1,20 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 from toy_stages import AnswersAt, look, pipeline
 
-from videoseg.cli.answer import answer_document, reasons_of
-from videoseg.types import Box, Grounding, Prompt, Thought, Window
+from videoseg.cli.answer import answer_document, explain_answer, reasons_of
+from videoseg.types import (
+    Box,
+    Candidate,
+    Comparison,
+    Grounding,
+    Judgement,
+    Prompt,
+    Thought,
+    Window,
+)
 from videoseg.video import Video
 
 
@@ -51,4 +61,18 @@ def test_the_reasons_name_their_part_and_turn(tmp_path):
         "turn 1: let me see",
         "turn 2: spatial: left of the cup",
         "turn 2: action: answer",
+    ]
+
+
+def test_candidates_stand_for_the_reasons_only_where_they_tell_why(tmp_path):
+    result = answered(tmp_path)[0]
+    seen = Candidate(3, 5, Box(1, 1, 4, 4), object_id=1)
+    judged = replace(seen, judgements=(Judgement("red", 0.9),))
+    told = []
+    for candidate in (seen, judged):
+        grounding = replace(result.grounding, comparison=Comparison((candidate,)))
+        told.append(explain_answer(replace(result, grounding=grounding)))
+    assert told == [
+        ["candidate 3: object 1", *reasons_of(result)],
+        ["candidate 3: object 1; red 0.90"],
     ]

@@ -11,7 +11,7 @@ from toy_stages import AnswersAt, BoxIsMask, Hold, look, pipeline
 from videoseg import Segmentation
 from videoseg.errors import ConfigError
 from videoseg.results import export
-from videoseg.types import Box, Prompt, Rle, Window
+from videoseg.types import Box, Candidate, Comparison, Prompt, Rle, Window
 from videoseg.video import Video
 
 
@@ -62,6 +62,32 @@ def test_frames_boxes_and_masks_are_those_of_the_whole_video(video, part):
     assert first.look_window == Window(13, 23) and first.look_keyframe == 19
     assert second.answer_keyframe == 16
     assert any("frame i there is frame 10 + 3 x i" in text for text in result.warnings)
+
+
+def test_candidates_are_those_of_the_whole_video(part):
+    class Compares(AnswersAt):
+        def step(self, episode):
+            seen = Candidate(4, 2, Box(1, 2, 5, 6), object_id=1)
+            return replace(super().step(episode), comparison=Comparison((seen,), (0, 2, 6)))
+
+    result = pipeline(Compares(frames=((1, 2),)))(part, "it")
+    [candidate] = result.grounding.comparison.candidates
+    assert (candidate.number, candidate.frame, candidate.box) == (4, 16, Box(2, 4, 10, 12))
+    assert result.grounding.comparison.frames == (10, 16, 28)
+
+
+def test_the_report_goes_to_the_frames_of_the_clip(part, tmp_path):
+    import re
+
+    result = pipeline(segmenter=BoxIsMask())(part, "it")
+    page = (result.save(tmp_path / "out") / "report.html").read_text()
+    times = [float(text) for text in re.findall(r'data-time="([^"]*)"', page)]
+    assert len(times) == 7 and times == sorted(times)
+    with Video.open(tmp_path / "out/overlay.mp4") as overlay:
+        shown = [np.searchsorted(overlay.timestamps, time, side="right") - 1 for time in times]
+    assert shown == list(range(7))
+    assert "frames 10–28" in page and "one of every 3, at 24 × 12" in page  # noqa: RUF001
+    assert "in every frame that was looked at" in page
 
 
 def test_prompts_are_given_in_the_whole_videos_terms_and_kept_as_they_are(part):

@@ -139,6 +139,15 @@ def test_missing_name_with_a_tilde(path):
         Video.open(path)
 
 
+def test_a_path_is_recorded_so_that_it_is_found_from_any_folder(tmp_path, clip, monkeypatch):
+    (tmp_path / "clip.mp4").write_bytes(clip("plain.mp4").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with Video.open("clip.mp4") as video:
+        monkeypatch.chdir("/")
+        assert video.facts().path == str(tmp_path / "clip.mp4")
+        assert Video.open(video.facts().path).num_frames == 40
+
+
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
 def test_name_that_is_not_utf8_is_opened(tmp_path, clip, reader):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))

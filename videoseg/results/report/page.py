@@ -32,6 +32,7 @@ from videoseg.results.wording import (
     describe_judgement,
     describe_move,
     describe_object,
+    describe_part,
     describe_selection,
     describe_thought,
     describe_untraced_thought,
@@ -124,6 +125,7 @@ def render_report(
         objects=[describe_object(t.object_id, t.label, book.colors) for t in tracks[:_CHIPS]],
         more_objects=max(0, len(tracks) - _CHIPS),
         video=shorten_text(describe_video(segmentation.video), 300),
+        part=shorten_text(describe_part(segmentation), 300),
         localization=_describe_localization(segmentation),
         warnings=[shorten_text(text, 600) for text in warnings[:_WARNINGS]],
         more_warnings=max(0, len(warnings) - _WARNINGS),
@@ -249,12 +251,15 @@ def _sheet(segmentation: Segmentation, book: PictureBook, on_black: bool) -> lis
 
 def _time_in_clip(segmentation: Segmentation, frame: int, *, on_black: bool) -> str:
     """Return a time in seconds at which the overlay shows a frame; see ``clip_rate``."""
-    facts = segmentation.video
-    fps, _ = clip_rate(facts, None)
-    # Frames on black are spaced evenly; those of a video keep their times.
-    start = frame / fps if on_black or fps != facts.fps else facts.time_of(frame)
+    facts, frames = segmentation.video, segmentation.frames
+    fps, _ = clip_rate(facts, None, frames)
+    if on_black or fps != facts.fps / frames.step:
+        # Spaced evenly; the frames of a video keep their times.
+        start = (frame - frames.start) / frames.step / fps
+    else:
+        start = facts.time_of(frame) - facts.time_of(frames.start)
     # Well inside the frame: browsers round times, and may seek to the frame before.
-    return f"{start + 0.3 / fps:.4f}"
+    return f"{max(0.0, start) + 0.3 / fps:.4f}"
 
 
 def _table_columns(segmentation: Segmentation) -> list[str]:
@@ -310,7 +315,7 @@ def _describe_turns(
 
 def _is_compared(segmentation: Segmentation) -> bool:
     comparison = segmentation.grounding.comparison
-    return comparison is not None and bool(comparison.candidates)
+    return comparison is not None and comparison.tells_why
 
 
 def _thumbnail(

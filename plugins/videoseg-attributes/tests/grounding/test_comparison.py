@@ -1,7 +1,10 @@
 """The candidates of an answer, as reports get them."""
 
+from dataclasses import replace
+
 import pytest
 from videoseg_attributes import AttributesGrounder
+from videoseg_attributes.regions.survey import survey_window
 from videoseg_synthetic import demo_clip
 
 import videoseg as vs
@@ -12,17 +15,17 @@ def clip():
     return demo_clip(size=(120, 214), num_frames=24)
 
 
+def run(clip, query, grounder):
+    sampler = vs.default_registry().build("sampler", "uniform")
+    return vs.pipeline.run_episode(
+        clip.video, query, sampler=sampler, grounder=grounder, max_turns=1
+    ).grounding
+
+
 @pytest.fixture(scope="module")
 def ask(clip):
     grounder = AttributesGrounder(num_frames=12)
-    sampler = vs.default_registry().build("sampler", "uniform")
-
-    def ask(query):
-        return vs.pipeline.run_episode(
-            clip.video, query, sampler=sampler, grounder=grounder, max_turns=1
-        ).grounding
-
-    return ask
+    return lambda query: run(clip, query, grounder)
 
 
 def test_each_candidate_is_judged_by_each_word(clip, ask):
@@ -46,6 +49,21 @@ def test_a_tie_is_explained(ask):
     assert len(compared.taken) == 1 and fitting
     for one in (*compared.taken, *fitting):
         assert f"candidate {one.number} " in compared.decision
+
+
+def test_a_whole_of_several_parts_is_a_candidate_where_what_moves_is_asked_for(clip, ask):
+    [part] = ask("the object that moves").comparison.taken
+
+    def survey_with_whole(video, **options):
+        survey = survey_window(video, **options)
+        whole = next(one for one in survey.candidates if one.candidate_id == part.number)
+        return replace(survey, wholes=(replace(whole, candidate_id=77),))
+
+    grounder = AttributesGrounder(num_frames=12, survey=survey_with_whole)
+    answer = run(clip, "the object that moves", grounder)
+    [taken] = answer.comparison.taken
+    assert (taken.number, taken.object_id) == (77, 1)
+    assert part.number not in {one.number for one in answer.comparison.candidates}
 
 
 def test_places_stand_for_superlatives(ask):

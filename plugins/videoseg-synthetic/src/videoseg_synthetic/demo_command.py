@@ -15,6 +15,7 @@ from videoseg.cli import (
     VideosegCommand,
     check_output_folder,
     default_output_folder,
+    explain_answer,
     json_option,
     open_console,
     print_row,
@@ -223,6 +224,7 @@ def _answer(
         "looks": [_describe_look(turn) for turn in result.trace.turns],
         "overlap_with_truth": round(region, 3),
         "j_and_f": round((region + boundary) / 2, 3),
+        "because": explain_answer(result),
         "reasoning": reasons_of(result),
         "warnings": list(result.warnings),
         "seconds": round(result.timings.get("total", 0.0), 2),
@@ -244,7 +246,7 @@ def _describe_look(turn: TraceTurn) -> str:
 def _print_answer(console: Console, answer: dict[str, Any], *, shows_looks: bool) -> None:
     if shows_looks:
         print_row(console, "looks", "\n".join(answer["looks"]), width=10)
-    print_row(console, "because", "\n".join(answer["reasoning"]), width=10)
+    print_row(console, "because", "\n".join(answer["because"]), width=10)
     for warning in answer["warnings"]:
         print_row(console, "warning", warning, width=10, style="yellow")
     score = _describe_score(answer) + f", J&F {answer['j_and_f']:.2f}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from videoseg import Grounding, Prompt, Thought
-from videoseg.types import AnswerStatus
+from videoseg.types import AnswerStatus, Candidate, Comparison
 from videoseg_tracks.tracks import Track, TrackPool
 
-__all__ = ["Answer", "describe_pool", "list_tracks", "make_answer"]
+__all__ = ["Answer", "compare_tracks", "describe_pool", "list_tracks", "make_answer"]
 
 Answer: TypeAlias = Literal["tracks", "keyframe"]
 """What a grounding carries: the masks of all frames, or that of each object's clearest frame."""
@@ -26,6 +26,7 @@ def make_answer(
     judged: Sequence[str] = (),
     unjudged: Sequence[str] = (),
     stop_reason: str = "",
+    comparison: Comparison | None = None,
 ) -> Grounding:
     """Return a grounding of the chosen tracks; the number of a track becomes the object's id.
 
@@ -39,6 +40,7 @@ def make_answer(
         judged: Words of the query that were judged.
         unjudged: Words that were not.
         stop_reason: Why there is no further round.
+        comparison: How the tracks compare, as candidates with their numbers.
     """
     keyframe = max(chosen, key=_largest_area).clearest if chosen else None
     prompts = tuple(prompt for track in chosen for prompt in _prompts_of(track, answer))
@@ -52,7 +54,30 @@ def make_answer(
         judged=tuple(judged),
         unjudged=tuple(unjudged),
         stop_reason=stop_reason,
+        comparison=comparison,
     )
+
+
+def compare_tracks(
+    tracks: Sequence[Track], chosen: Collection[int], verdicts: Mapping[int, str]
+) -> Comparison:
+    """Return tracks as the candidates of an answer, each on the frame that shows it best.
+
+    Args:
+        tracks: All that were followed.
+        chosen: The numbers of those of the answer.
+        verdicts: By number, what was said of a track.
+    """
+    candidates = []
+    for track in tracks:
+        number, frame = track.track_id, track.clearest
+        if (box := track.box(frame)) is not None:
+            taken = number if number in chosen else None
+            verdict = verdicts.get(number, "")
+            candidates.append(
+                Candidate(number, frame, box, object_id=taken, label=track.name, verdict=verdict)
+            )
+    return Comparison(tuple(candidates))
 
 
 def list_tracks(tracks: Sequence[Track]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from videoseg_attributes.grounding.language import list_names
 from videoseg import Episode, Grounding, Window
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.samplers import evenly_spaced
+from videoseg.types import Comparison
 from videoseg_tracks.answering import Answer, describe_pool, list_tracks, make_answer
 from videoseg_tracks.components import (
     build_detector,
@@ -160,7 +161,17 @@ class TrackAttributesGrounder:
             judged=choice.judged,
             unjudged=choice.unjudged,
             stop_reason=choice.reason,
+            comparison=choice.comparison and _number_objects(choice.comparison),
         )
+
+
+def _number_objects(comparison: Comparison) -> Comparison:
+    """Return a comparison in which the objects of the answer have the numbers of their tracks."""
+    candidates = tuple(
+        one if one.object_id is None else replace(one, object_id=one.number)
+        for one in comparison.candidates
+    )
+    return replace(comparison, candidates=candidates)
 
 
 def _named(track: Track) -> NamedTrack:

@@ -12,7 +12,13 @@ from videoseg import ChatModel, Episode, Grounding, Look, Thought
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.text import format_count
 from videoseg.types import Move
-from videoseg_tracks.answering import Answer, describe_pool, list_tracks, make_answer
+from videoseg_tracks.answering import (
+    Answer,
+    compare_tracks,
+    describe_pool,
+    list_tracks,
+    make_answer,
+)
 from videoseg_tracks.components import (
     build_detector,
     build_follower,
@@ -399,6 +405,11 @@ class TrackThenChooseGrounder:
         reason: str,
     ) -> Grounding:
         said = f"Chosen: {_numbers(chosen)}." if chosen else "No track was chosen."
+        told = {
+            **dict.fromkeys(state.chosen, "chosen"),
+            **dict.fromkeys(state.dropped, "judged not to be meant"),
+            **dict.fromkeys(state.undecided, "undecided"),
+        }
         return make_answer(
             this.pool.of_ids(chosen),
             status=status,
@@ -406,6 +417,7 @@ class TrackThenChooseGrounder:
             answer=self._answer,
             warnings=state.warnings,
             stop_reason=reason,
+            comparison=compare_tracks(this.pool.tracks, chosen, told),
         )
 
     def _think(

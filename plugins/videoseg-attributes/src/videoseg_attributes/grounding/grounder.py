@@ -10,6 +10,7 @@ import numpy as np
 
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import Comparison, Episode, Grounding, Look, Move, Thought, Window
+from videoseg_attributes.grounding.closer_look import confirm_absences, match_candidates
 from videoseg_attributes.grounding.comparison import compare_candidates
 from videoseg_attributes.grounding.explanation import (
     PLAUSIBLE,
@@ -24,7 +25,6 @@ from videoseg_attributes.grounding.explanation import (
     select_texts,
 )
 from videoseg_attributes.grounding.language import (
-    EventIs,
     KnownNouns,
     NounPhrase,
     QueryPlan,
@@ -42,7 +42,7 @@ from videoseg_attributes.grounding.prompts import make_prompts
 from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
 from videoseg_attributes.grounding.resolution import Choice, Resolution
-from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
+from videoseg_attributes.regions.survey import Survey, survey_window
 
 __all__ = ["AttributesGrounder"]
 
@@ -54,7 +54,6 @@ _NEARLY_ALL = 0.9  # of the window: a closer look at this much would show nothin
 _IGNORED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
 _ABSENT_CONFIDENCE = 0.7  # of "not in this video", where candidates were found
 _NOT_FOUND = "the detector does not know it, or found nothing as it"
-_SAME_CANDIDATE = 0.45  # intersection over union of a candidate in two surveys
 
 
 class AttributesGrounder:
@@ -232,10 +231,10 @@ class AttributesGrounder:
         closer = ""
         if episode.turn > 0 and episode.selection.window != survey.window:
             dense = self._measure(episode, episode.selection.window)
-            found = _match_candidates(overview, dense, choices)
+            found = match_candidates(overview, dense, choices)
             if found is not None:
                 closer = describe_closer_look(dense, found)
-                kept = _confirm_absences(plan, dense, choices, found)
+                kept = confirm_absences(plan, dense, choices, found)
                 if not kept:
                     never = Resolution(
                         (), resolution.observations,
@@ -253,8 +252,7 @@ class AttributesGrounder:
         )
         keyframe = prompts[0].frame
         where = describe_placement(prompts, choices, closer=measured is not overview)
-        compared = overview.undivided() if plan.asks_for_what_moves else overview.candidates
-        seen = describe_survey(survey, compared)
+        seen = describe_survey(survey, _list_seen(plan, overview))
         temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
         spatial = join_texts(*select_texts(resolution, "spatial"), where)
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
@@ -283,6 +281,7 @@ class AttributesGrounder:
             unjudged=plan.unjudged_words,
             comparison=_compare(
                 episode,
+                plan,
                 overview,
                 resolution,
                 taken={ids[id(choice)]: place for place, choice in enumerate(choices, start=1)},
@@ -329,7 +328,7 @@ class AttributesGrounder:
             status="absent" if is_contradicted else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,
-            comparison=_compare(episode, overview, resolution),
+            comparison=_compare(episode, plan, overview, resolution),
         )
 
     def _warnings(
@@ -355,8 +354,14 @@ class AttributesGrounder:
         )
 
 
+def _list_seen(plan: QueryPlan, overview: MeasuredSurvey) -> Sequence[MeasuredCandidate]:
+    """Return what the query is judged among: the wholes, where it asks for what moves."""
+    return overview.undivided() if plan.asks_for_what_moves else overview.candidates
+
+
 def _compare(
     episode: Episode,
+    plan: QueryPlan,
     overview: MeasuredSurvey,
     resolution: Resolution,
     *,
@@ -364,7 +369,7 @@ def _compare(
     keyframe: int | None = None,
 ) -> Comparison:
     """Return what was seen in the overview, and how it was judged."""
-    candidates = overview.candidates
+    candidates = _list_seen(plan, overview)
     unlikely = (one.candidate_id for one in candidates if one.plausibility < PLAUSIBLE)
     compared = compare_candidates(
         candidates,
@@ -390,7 +395,7 @@ def _span(episode: Episode, partly: bool) -> Window | None:
 def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
     contacts = Contacts(frozenset(measured.survey.depth_order))
     target = plan.target
-    seen = measured.undivided() if plan.asks_for_what_moves else measured.candidates
+    seen = _list_seen(plan, measured)
     candidates = [candidate for candidate in seen if candidate.plausibility >= PLAUSIBLE]
     if target.understood or not candidates:
         return Resolver(candidates, contacts).resolve(target)
@@ -410,84 +415,6 @@ def _choose_most_salient(
         ordered = sorted(candidates, key=lambda candidate: -mainness[id(candidate)])[:count]
     choices = tuple(Choice(candidate, candidate.saliency) for candidate in ordered)
     return Resolution(choices, enough=count is None or len(choices) >= count)
-
-
-def _match_candidates(
-    overview: MeasuredSurvey, dense: MeasuredSurvey, choices: Sequence[Choice]
-) -> tuple[Choice, ...] | None:
-    """Find the chosen candidates again in a closer survey; None unless all are found."""
-    old = {candidate.candidate_id: candidate for candidate in overview.survey.everything}
-    new = {candidate.candidate_id: candidate for candidate in dense.survey.candidates}
-    found: list[Choice] = []
-    taken: set[int] = set()
-    for choice in choices:
-        best, best_overlap = None, _SAME_CANDIDATE
-        for candidate in dense.candidates:
-            if candidate.candidate_id in taken:
-                continue
-            overlap = _mean_overlap(
-                overview.survey, old[choice.candidate.candidate_id],
-                dense.survey, new[candidate.candidate_id],
-            )  # fmt: skip
-            if overlap > best_overlap:
-                best, best_overlap = candidate, overlap
-        if best is None:
-            return None
-        taken.add(best.candidate_id)
-        found.append(replace(choice, candidate=best))
-    return tuple(found)
-
-
-def _confirm_absences(
-    plan: QueryPlan,
-    dense: MeasuredSurvey,
-    choices: Sequence[Choice],
-    found: Sequence[Choice],
-) -> tuple[Choice, ...]:
-    """Keep what the closer survey confirms to be away for a while, if the query asks for that.
-
-    A sparse survey may miss an object on a single frame although it is always visible.
-    """
-    asked = any(
-        isinstance(item, EventIs)
-        and item.event in ("returns", "hidden")
-        and item.when is None
-        and not item.negated
-        for item in plan.target.constraints
-    )
-    if not asked:
-        return tuple(found)
-    window = dense.survey.window
-    kept = []
-    for before, choice in zip(choices, found, strict=True):
-        candidate = before.candidate
-        inside = [
-            (start, stop)
-            for start, stop in candidate.gaps
-            if int(candidate.frames[start - 1]) in window and int(candidate.frames[stop]) in window
-        ]
-        if len(inside) < len(candidate.gaps) or choice.candidate.gaps:
-            kept.append(choice)
-    return tuple(kept)
-
-
-def _mean_overlap(first: Survey, one: Candidate, second: Survey, other: Candidate) -> float:
-    if first.size != second.size:
-        return 0.0
-    spacing = max(1.0, len(first.window) / max(1, len(first.frames))) / 2
-    overlaps = []
-    places = np.array(second.frames)
-    for position, frame in enumerate(first.frames):
-        nearest = int(np.argmin(np.abs(places - frame)))
-        if abs(int(places[nearest]) - frame) > spacing:
-            continue
-        a, b = one.mask(position), other.mask(nearest)
-        if a is None or b is None:
-            if (a is None) != (b is None):
-                overlaps.append(0.0)
-            continue
-        overlaps.append(float((a & b).sum() / max(1, (a | b).sum())))
-    return float(np.mean(overlaps)) if overlaps else 0.0
 
 
 def _event_frames(candidate: MeasuredCandidate) -> list[int]:
