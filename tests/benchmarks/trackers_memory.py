@@ -16,21 +16,24 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "tests/support"), str(ROOT / "plugins/videoseg-trackers/tests")]
+sys.path.append(str(ROOT / "tests/support"))
 
 from sam2_memory import measure, parser, prompts_for, show_table  # noqa: E402
 
 
 def main() -> int:
     arguments = parser(__doc__.splitlines()[0], "tiny").parse_args()
-    from conftest import sam2_config, save
+    from torchvision_builds import declare_missing_operators
+
+    declare_missing_operators()
+    from tiny_trackers import sam2_config, save_tracker
     from videoseg_trackers import TransformersVideoPropagator
 
     if not arguments.one:
         if arguments.model != "tiny":
             return show_table(__file__, arguments)
         with tempfile.TemporaryDirectory() as temporary:
-            arguments.model = str(save(sam2_config(), "Sam2VideoModel", Path(temporary)))
+            arguments.model = str(save_tracker(sam2_config(), "Sam2VideoModel", Path(temporary)))
             return show_table(__file__, arguments)
     height, width = arguments.size
     propagator = TransformersVideoPropagator(

@@ -18,7 +18,7 @@ from videoseg.weights.published import (
 from videoseg.weights.transfer import (
     Progress,
     fetch_file,
-    file_sha256,
+    other_hash,
     remote_size,
 )
 
@@ -138,9 +138,10 @@ def _damage(weights: PublishedWeights, folder: Path | None) -> str:
     try:
         if isinstance(weights, HubModel):
             damaged = find_damage(weights, folder)
-        elif isinstance(weights, WeightsFile) and weights.sha256:
+        elif isinstance(weights, WeightsFile):
             path = weights.path_in(folder)
-            damaged = "" if file_sha256(path) == weights.sha256 else str(path)
+            problem = other_hash(weights, path)
+            return f"is damaged: {path} is not the published file, {problem}" if problem else ""
         else:
             return ""
     except OSError as error:

@@ -35,6 +35,7 @@ WEIGHTS_VARIABLE = "VIDEOSEG_WEIGHTS"
 """The environment variable that names another folder for weights than that in the cache."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 _FORMS = ("safetensors", "bin")
 
 
@@ -91,13 +92,15 @@ class WeightsFile:
     Args:
         url: Where it is; the last part of its path names the file.
         folder: Where it belongs: the argument of ``weights_folder``.
-        num_bytes: Its size, exact if there is a hash, else about; 0 if unknown.
+        num_bytes: Its size, exact if there is a SHA-256, else about; 0 if unknown.
         sha256: Its SHA-256 in lower-case hexadecimal digits, if it is known.
         license: The license of the weights.
         terms: What has to be agreed to before it is fetched, if anything.
+        md5: Its MD5 likewise, where the publisher states no SHA-256: it shows damage, but not
+            that someone has made another file of the same sum.
 
     Raises:
-        ConfigError: If the address or the hash has another form, or folder or name lead elsewhere.
+        ConfigError: If the address or a hash has another form, or folder or name lead elsewhere.
     """
 
     url: str
@@ -106,6 +109,7 @@ class WeightsFile:
     sha256: str = ""
     license: str = ""
     terms: str = ""
+    md5: str = ""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -130,6 +134,10 @@ class WeightsFile:
             raise ConfigError(
                 f"sha256 of {self.name} must be 64 digits in lower-case hexadecimal, got "
                 f"{self.sha256!r}"
+            )
+        if self.md5 and not _MD5.fullmatch(self.md5):
+            raise ConfigError(
+                f"md5 of {self.name} must be 32 digits in lower-case hexadecimal, got {self.md5!r}"
             )
 
     @property

@@ -28,7 +28,15 @@ from videoseg.text import format_bytes, parse_json, printable, shorten_text
 from videoseg.weights.formats import placeholder_problem
 from videoseg.weights.published import WEIGHTS_VARIABLE, WeightsFile
 
-__all__ = ["Progress", "check_free_space", "fetch_file", "file_sha256", "open_url", "remote_size"]
+__all__ = [
+    "Progress",
+    "check_free_space",
+    "fetch_file",
+    "file_sha256",
+    "open_url",
+    "other_hash",
+    "remote_size",
+]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is called with the name of the file, the bytes that are here, and those in all (0: unknown)."""
@@ -172,7 +180,25 @@ def check_free_space(folder: Path, num_bytes: int, *, setting: str = WEIGHTS_VAR
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""
-    digest = hashlib.sha256()
+    return _file_digest(path, "sha256")
+
+
+def other_hash(file: WeightsFile, path: Path) -> str:
+    """Return in which hash a file that is here differs from the published one; empty if in none.
+
+    Of a file for which none is stated, nothing is known.
+    """
+    if file.sha256:
+        name, stated, found = "SHA-256", file.sha256, file_sha256(path)
+    elif file.md5:
+        name, stated, found = "MD5", file.md5, _file_digest(path, "md5")
+    else:
+        return ""
+    return "" if found == stated else f"its {name} is {found} and not {stated}"
+
+
+def _file_digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
@@ -388,10 +414,9 @@ def _content_problem(file: WeightsFile, path: Path) -> str:
     """Return why a file that was received whole is not the one that is meant."""
     if problem := placeholder_problem(path):
         return problem
-    if file.sha256 and (found := file_sha256(path)) != file.sha256:
+    if problem := other_hash(file, path):
         return (
-            f"is not the published file: its SHA-256 is {found} and not {file.sha256}, so that it "
-            "was damaged on the way or replaced"
+            f"is not the published file: {problem}, so that it was damaged on the way or replaced"
         )
     return ""
 

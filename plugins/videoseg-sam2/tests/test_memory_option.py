@@ -146,6 +146,27 @@ def test_backward_is_forward_on_the_reversed_video(
     assert equal(backward, {(last - frame, key): one for (frame, key), one in forward.items()})
 
 
+@pytest.mark.parametrize("memory", ["fifo", "samurai"])
+def test_a_click_corrects_the_frame_on_which_a_backward_run_begins(
+    lively_checkpoint: Path, frames: np.ndarray, memory: Memory
+) -> None:
+    # Behind it there is no pointer to join with the features, which are kept in bfloat16.
+    propagator = Sam2Propagator(
+        model="toy",
+        checkpoint=lively_checkpoint,
+        device="cpu",
+        precision="float32",
+        memory=memory,
+    )
+    with propagator.open(vs.Video.from_frames(frames)) as session:
+        session.prompt(prompt(1, 4))
+        forward = {masks.frame: masks.masks[1] for masks in session.run()}
+        session.prompt(Prompt(1, 10, points=(Point(30, 30),)))
+        seen = {masks.frame: masks.masks[1] for masks in session.run("backward")}
+    assert list(seen) == list(range(10, -1, -1))
+    assert not np.array_equal(seen[10], forward[10])
+
+
 @pytest.mark.parametrize("memory", POLICIES)
 def test_a_correction_in_mid_run_changes_what_follows(
     run: Callable[..., Logits], memory: Memory
@@ -275,6 +296,14 @@ def needs_more(weight: float) -> MemoryPolicy:
     return Samurai(weight)
 
 
+class Boundless(MemoryPolicy):
+    bounds = None  # type: ignore[assignment]
+
+
+class Branching(MemoryPolicy):
+    bounds = MemoryBounds(6, 15, branches=3)
+
+
 @pytest.mark.parametrize(
     ("memory", "message"),
     [
@@ -282,6 +311,8 @@ def needs_more(weight: float) -> MemoryPolicy:
         ("nowhere:Policy", "'nowhere:Policy' cannot be imported"),
         (needs_more, "cannot be made without arguments.*functools.partial"),
         (dict, "dict.* has no bounds, prompted, choose"),
+        (Boundless, "bounds of the memory policy .*Boundless.* must be a .*MemoryBounds, got"),
+        (Branching, "Branching.* declares 3 branches; .*must be 1"),
     ],
 )
 def test_what_is_no_policy_is_refused_before_a_run(memory: Memory, message: str) -> None:

@@ -206,6 +206,14 @@ def test_sam3_passes_over_frames_without_the_object() -> None:
     assert policy.recall(13).features == {1: 12, 2: 11, 3: 10, 4: 3, 5: 2, 6: 1}
 
 
+def test_sam3_takes_any_object_score() -> None:
+    policy = Sam3Selection()
+    policy.prompted(GIVEN)
+    for step, score in ((1, -1e4), (2, 1e4)):
+        policy.keep(record(step, GIVEN.logits, 0.9, score))
+    assert policy.recall(3).features == {1: 2}
+
+
 class Greedy(MemoryPolicy):
     bounds = MemoryBounds(3, 15)
 
@@ -220,6 +228,11 @@ class Wild(MemoryPolicy):
         return 3
 
 
+class Undecided(MemoryPolicy):
+    def choose(self, candidates: Candidates) -> int:
+        return None  # type: ignore[return-value]
+
+
 class Unknown(MemoryPolicy):
     def recall(self, step: int) -> Recall:
         return Recall(features={7: 1})
@@ -230,6 +243,7 @@ class Unknown(MemoryPolicy):
     [
         (Greedy, "Greedy holds the features of 4 frames, but declares 3 at most"),
         (Wild, "Wild chose candidate 3 of 3"),
+        (Undecided, "Undecided chose candidate None of 3"),
         (Unknown, "Unknown recalls slot 7; this network has slots 1 to 6"),
     ],
 )

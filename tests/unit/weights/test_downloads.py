@@ -125,6 +125,20 @@ def test_a_damaged_beginning_costs_one_more_download(server, folder):
     assert [request.get("Range") for request in server.requests] == ["bytes=300000-", None]
 
 
+def test_where_only_an_md5_is_stated_it_is_checked(server, folder):
+    stated = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    # The size beside it may be rounded.
+    file = WeightsFile(server.url, "net", 690_000, md5=stated)
+    assert fetch(file).read_bytes() == CONTENT
+    file.path.write_bytes(CONTENT[::-1])
+    [plan] = plan_downloads([file])
+    assert f"MD5 is {hashlib.md5(CONTENT[::-1], usedforsecurity=False).hexdigest()}" in plan.reason
+    file.path.unlink()
+    server.content = CONTENT[::-1]
+    assert f"not {stated}, so that it was damaged on the way or replaced" in refused(file)
+    assert left_in(folder) == []
+
+
 @pytest.mark.parametrize("rest", [b"", b"more"], ids=["whole", "too long"])
 def test_a_partial_file_of_full_length_is_judged_by_its_hash(server, folder, rest):
     folder.mkdir()
@@ -272,7 +286,7 @@ def test_what_is_here_is_not_fetched_again(server, folder):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(CONTENT[:500], "has 500 of 700,000 bytes"), (CONTENT[::-1], "the SHA-256 of")],
+    [(CONTENT[:500], "has 500 of 700,000 bytes"), (CONTENT[::-1], "its SHA-256 is")],
 )
 def test_a_damaged_file_is_replaced(server, folder, content, reason):
     folder.mkdir()
@@ -312,6 +326,8 @@ def test_only_addresses_of_files_on_the_web_can_be_declared(url):
 
 
 def test_a_hash_of_the_wrong_form_cannot_be_declared():
+    with pytest.raises(ConfigError, match=r"md5 of a\.bin must be 32 digits"):
+        WeightsFile("https://example.org/a.bin", "net", md5="A" * 32)
     with pytest.raises(ConfigError, match=r"sha256 of a\.bin must be 64 digits"):
         WeightsFile("https://example.org/a.bin", "net", 5, "ABC")
 

@@ -92,6 +92,9 @@ def _attend(_module: Any, inputs: Any, keywords: dict[str, Any]) -> Any:
 
     factors, drop_missing = attention
     memory, positions = keywords["memory"], keywords["memory_pos"]
+    # Features are kept in bfloat16. Pointers, which are joined with them, bring them back to the
+    # network's type, but a run may begin on a frame behind which there are none.
+    memory = memory.to(positions.dtype)
     num_tokens = keywords["num_obj_ptr_tokens"]
     if factors is not None:
         per_frame = keywords["curr"][0].shape[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import PropagationError
@@ -76,7 +77,7 @@ class Trail:
             PropagationError: If it is none of the candidates'.
         """
         choice = self.policy.choose(candidates)
-        if not 0 <= choice < len(candidates.ious):
+        if not isinstance(choice, Integral) or not 0 <= choice < len(candidates.ious):
             self._refuse(f"chose candidate {choice} of {len(candidates.ious)}")
         return int(choice)
 

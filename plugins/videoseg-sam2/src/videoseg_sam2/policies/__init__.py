@@ -12,7 +12,7 @@ from videoseg.text import shorten
 from videoseg_sam2.policies.dam import DistractorAware
 from videoseg_sam2.policies.sam3 import Sam3Selection
 from videoseg_sam2.policies.samurai import Samurai
-from videoseg_sam2.policy import MemoryPolicy
+from videoseg_sam2.policy import MemoryBounds, MemoryPolicy
 
 __all__ = ["FIFO", "POLICY_NAMES", "find_policy"]
 
@@ -85,4 +85,14 @@ def _check_policy(factory: object, memory: object) -> None:
         raise ConfigError(
             f"the memory policy {name} has no {', '.join(missing)}; derive it from "
             "videoseg_sam2.MemoryPolicy"
+        )
+    if not isinstance(policy.bounds, MemoryBounds):
+        raise ConfigError(
+            f"bounds of the memory policy {name} must be a videoseg_sam2.MemoryBounds, got "
+            f"{shorten(policy.bounds)}"
+        )
+    if policy.bounds.branches != 1:
+        raise ConfigError(
+            f"the memory policy {name} declares {policy.bounds.branches} branches; a session "
+            "follows one and answers frame by frame, so bounds.branches must be 1"
         )

@@ -43,7 +43,8 @@ class Sam3Selection(MemoryPolicy):
 
     def keep(self, record: FrameRecord) -> Keeping:
         """Return what is remembered of a frame."""
-        in_sight = max(0.0, 2 / (1 + math.exp(-record.object_score)) - 1)
+        # The same as 2 * sigmoid - 1, without a number that overflows.
+        in_sight = max(0.0, math.tanh(record.object_score / 2))
         if in_sight * record.iou > self._least_score:
             self._selected = [*self._selected, record.step][-NUM_POINTERS:]
         self._last = record.step
