@@ -130,7 +130,9 @@ def choose_part(
             "not included, so it must be later than start",
             path=path,
         )
-    return VideoPart(first, min(stop, count), every, fitted_size(video.size, max_side))
+    stop = min(stop, count)
+    # A step beyond the part gives its first frame, like one of the part's length.
+    return VideoPart(first, stop, min(every, stop - first), fitted_size(video.size, max_side))
 
 
 def _first_at(times: FloatArray, seconds: float) -> int:
