@@ -178,7 +178,8 @@ class LiveFrames:
         except VideoError as error:
             last = error
         except Exception as error:
-            last = VideoError(f"{self.name} cannot be read any more ({_reason_of(error, self._timeout)})")
+            reason = _reason_of(error, self._timeout)
+            last = VideoError(f"{self.name} cannot be read any more ({reason})")
         finally:
             with suppress(Exception):
                 self._source.close()
@@ -294,9 +295,9 @@ class _Stream(_Source):
         try:
             self._container = av.open(address, options=options, timeout=(timeout, timeout))
         except (FFmpegError, OSError, ValueError) as error:
+            reason = _reason_of(error, timeout)
             raise VideoError(
-                f"{name} cannot be opened ({_reason_of(error, timeout)}); check the address, and that the "
-                "source is on"
+                f"{name} cannot be opened ({reason}); check the address, and that the source is on"
             ) from error
         if not self._container.streams.video:
             self._container.close()
