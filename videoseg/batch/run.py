@@ -49,6 +49,8 @@ class BatchOutcome:
         done: How many have a result.
         failures: The records of the items that failed.
         done_ids: The ids of the items that have a result, in the order of the batch.
+        warnings: What the user should know about results: each warning with the ids of the
+            items that it is about.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class BatchOutcome:
     done: int
     failures: tuple[Record, ...]
     done_ids: tuple[str, ...] = ()
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def result_folder(self, item_id: str) -> Path:
         """Return the folder of an item's result, for ``Segmentation.load``."""
@@ -206,12 +209,11 @@ class BatchJob:
         except SETUP_ERRORS:
             raise
         except Exception as error:
-            text = " ".join(str(error).split()) or "no message"
             seconds = {"total": time.perf_counter() - begin}
             return replace(
                 _record_of(item),
                 status="failed",
-                error=RecordedError(type(error).__name__, text),
+                error=RecordedError.of(error),
                 timings=_round_seconds(seconds),
             )
         return replace(
@@ -346,7 +348,11 @@ def _read_outcome(folder: Path, items: Sequence[VideoItem]) -> BatchOutcome:
     known = _read_done(folder, items)
     failures = tuple(record for record in known.values() if record.failed)
     done = tuple(item.id for item in items if item.id in known and not known[item.id].failed)
-    return BatchOutcome(folder, len(items), len(known) - len(failures), failures, done)
+    warnings: dict[str, tuple[str, ...]] = {}
+    for item_id in done:
+        for warning in known[item_id].warnings:
+            warnings[warning] = (*warnings.get(warning, ()), item_id)
+    return BatchOutcome(folder, len(items), len(done), failures, done, warnings)
 
 
 def _read_config(pipeline: Pipeline | PipelineConfig | str) -> PipelineConfig:

@@ -12,7 +12,7 @@ from videoseg.cli.framework import PATH, VideosegCommand
 from videoseg.cli.options import FORMATS, complete_formats, parts_option, pipeline_options
 from videoseg.cli.terminal import json_option, print_line, working, write_json
 from videoseg.cli.video_options import part_options
-from videoseg.text import printable
+from videoseg.text import format_count, printable, shorten_text
 
 if TYPE_CHECKING:
     from videoseg.batch import BatchOutcome
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from videoseg.results import ExportFormat
 
 __all__ = ["segment_batch"]
+
+# Many videos have many warnings of their own; the first ones show of which kind they are.
+_MOST_WARNINGS = 10
 
 
 @click.command(
@@ -57,7 +60,12 @@ __all__ = ["segment_batch"]
     help="Worker processes, each with one pipeline; 0 runs in this process.",
 )
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Show no progress and no summary; warnings go to standard error.",
+)
 def segment_batch(
     *,
     source: Path,
@@ -138,7 +146,16 @@ def segment_batch(
         )
         for name, path in exported.items():
             print_line(f"exported as {name}: {path}")
+    for warning, ids in list(outcome.warnings.items())[:_MOST_WARNINGS]:
+        click.echo(printable(f"warning: {warning} ({_describe_ids(ids)})"), err=True)
+    if (more := len(outcome.warnings) - _MOST_WARNINGS) > 0:
+        click.echo(f"and {more:,} more warnings, see the records or --json", err=True)
     return int(outcome.total == len(outcome.failures))
+
+
+def _describe_ids(ids: Sequence[str]) -> str:
+    shown = ", ".join(ids[:3]) + (" ..." if len(ids) > 3 else "")
+    return f"{format_count(len(ids), 'video')}: {shorten_text(shown, 200)}"
 
 
 def _export_all(outcome: BatchOutcome, formats: Sequence[str], *, quiet: bool) -> dict[str, str]:
@@ -170,5 +187,8 @@ def _document(outcome: BatchOutcome) -> dict[str, object]:
         "failed": [
             {"id": record.sample, "error": record.error and record.error.message}
             for record in outcome.failures
+        ],
+        "warnings": [
+            {"warning": warning, "ids": list(ids)} for warning, ids in outcome.warnings.items()
         ],
     }

@@ -20,7 +20,7 @@ from videoseg.text import parse_json, shorten, shorten_text
 if TYPE_CHECKING:
     from videoseg.plugins import Grounded
     from videoseg.results import Segmentation
-    from videoseg.types import Grounding, Trace
+    from videoseg.types import Grounding, Trace, VideoPart
     from videoseg.video import Video
 
 __all__ = ["Checkpoint"]
@@ -48,6 +48,7 @@ class Checkpoint:
         video: The video.
         pipeline: The pipeline's configuration as a mapping.
         seed: The seed; None for 0, or for the seed of the run that is resumed.
+        part: The part of the video that is asked about; None for the whole.
 
     Attributes:
         exchanges: The file for exchanges with a chat model.
@@ -64,6 +65,7 @@ class Checkpoint:
         video: Video,
         pipeline: Mapping[str, Any],
         seed: int | None,
+        part: VideoPart | None = None,
     ) -> None:
         self._folder = folder
         whole = folder.absolute()
@@ -76,6 +78,7 @@ class Checkpoint:
         self._query = query
         self._video = video
         self._pipeline = pipeline
+        self._part = part
         self._given_seed = seed
         self.seed = seed or 0
         self._answer: tuple[Grounding, Trace] | None = None
@@ -209,9 +212,18 @@ class Checkpoint:
             if answer["picture"] != pixels_digest(self._video[frame]):
                 path = shorten_text(str(facts.path))
                 problems.append(f"its video, {path}, shows something else on frame {frame}")
+        if (answer := document["answer"]) is not None and document.get("part") != self._part_now():
+            # Exchanges record what the model saw of it; an answer does not.
+            problems.append(f"it asked about {_describe_part(document.get('part'))}")
         if self._given_seed not in (None, seed := _parse_seed(document)):
             problems.append(f"its seed is {shorten(seed)}")
         return problems
+
+    def _part_now(self) -> Any:
+        """Return the part that is asked about, as JSON has it."""
+        from videoseg.types import to_dict
+
+        return None if self._part is None else to_dict(self._part)
 
     # -- saving ------------------------------------------------------------------------------
 
@@ -282,7 +294,20 @@ class Checkpoint:
             "seed": self.seed,
             "answer": saved,
         }
+        if self._part is not None:
+            document["part"] = self._part_now()
         write_file(self._record, json.dumps(document, indent=1) + "\n")
+
+
+def _describe_part(part: Any) -> str:
+    from videoseg.types import VideoPart, from_dict
+
+    if part is None:
+        return "the whole video"
+    found = from_dict(VideoPart, part)
+    height, width = found.size
+    step = f", every {found.every}" if found.every > 1 else ""
+    return f"frames {found.frames[0]} to {found.frames[-1]}{step}, at {width}x{height}"
 
 
 def _remove(path: Path) -> None:

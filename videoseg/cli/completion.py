@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from videoseg.cli.framework import VideosegCommand
 from videoseg.cli.terminal import command_output
+from videoseg.text import printable
 
 __all__ = [
     "COMPLETE_VARIABLE",
@@ -78,11 +79,16 @@ def complete_components(kind: str, *others: str) -> _Complete:
         from videoseg.plugins import default_registry
 
         entries = [entry.component for entry in default_registry().components(kind)]
-        items = [CompletionItem(one.name, help=one.summary) for one in entries]
+        # The scripts of the shells read lines: a summary must not hold a line of its own.
+        items = [CompletionItem(one.name, help=_one_line(one.summary)) for one in entries]
         items += [CompletionItem(word) for word in others]
         return [item for item in items if str(item.value).startswith(incomplete)]
 
     return complete
+
+
+def _one_line(text: str) -> str | None:
+    return " ".join(printable(text).split()) or None
 
 
 def complete_pipelines(

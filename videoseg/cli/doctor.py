@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 import shutil
@@ -55,7 +56,9 @@ _IMPORT_SECONDS = 180
 _TRY_IMPORTS = """
 import importlib, json, sys
 found = {}
-for name in sys.argv[1:]:
+# Not the current folder, where a folder of the library's sources may have its name.
+sys.path[:] = json.loads(sys.argv[1])
+for name in sys.argv[2:]:
     try:
         importlib.import_module(name)
     except BaseException as error:
@@ -180,13 +183,17 @@ def _failed_imports(modules: tuple[str, ...]) -> dict[str, str]:
     """
     if not modules:
         return {}
-    done = subprocess.run(
-        [sys.executable, "-c", _TRY_IMPORTS, *modules],
-        capture_output=True,
-        text=True,
-        timeout=_IMPORT_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _TRY_IMPORTS, json.dumps(sys.path), *modules],
+            capture_output=True,
+            text=True,
+            timeout=_IMPORT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        text = f"importing {', '.join(modules)} took longer than {_IMPORT_SECONDS} s"
+        return {modules[0]: text}
     try:
         found = parse_json(done.stdout.strip().splitlines()[-1])
         return {str(name): " ".join(str(error).split()) for name, error in found.items()}
@@ -326,9 +333,19 @@ def _gpu() -> Iterator[Finding]:
         text = "torch is not installed; the default pipeline needs neither torch nor a GPU"
         yield Finding("gpu", "note", text)
         return
-    # Imported only here, because it takes seconds.
-    torch = import_module("torch")
+    try:
+        # Imported only here, because it takes seconds.
+        torch = import_module("torch")
+    except Exception as error:
+        # A broken library may fail in any way; the default pipeline does not need this one.
+        text = shorten_text(" ".join(str(error).split()), 200)
+        yield Finding("gpu", "note", f"torch, which would find it, cannot be imported ({text})")
+        return
     if not torch.cuda.is_available():
+        mps = getattr(torch.backends, "mps", None)
+        if mps is not None and mps.is_available():
+            yield Finding("gpu", "ok", f"Apple's GPU, mps (torch {torch.__version__})")
+            return
         text = f"torch {torch.__version__} finds no GPU; models run on the CPU"
         yield Finding("gpu", "note", text)
         return

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -18,7 +18,7 @@ from videoseg.text import format_count, printable
 if TYPE_CHECKING:
     from videoseg.pipeline import MaskStream, Pipeline
     from videoseg.results.live import LiveFolder
-    from videoseg.types import Grounding, Size
+    from videoseg.types import AnswerStatus, Grounding, Size
     from videoseg.video import Video
     from videoseg.video.live import LiveFrames
 
@@ -59,8 +59,8 @@ class LiveRun:
     quiet: bool
     as_json: bool
 
-    def run(self) -> int:
-        """Run until the source ends, the time is over, or Ctrl-C; return the exit status.
+    def run(self) -> AnswerStatus:
+        """Run until the source ends, the time is over, or Ctrl-C; return the answer's status.
 
         Raises:
             VideosegError: If something fails; what was written until then is kept.
@@ -86,7 +86,7 @@ class LiveRun:
             raise click.UsageError("with --live, --end is a time in seconds, such as 60 or 1:30")
         return place.seconds
 
-    def _run(self, frames: LiveFrames, folder: LiveFolder) -> int:
+    def _run(self, frames: LiveFrames, folder: LiveFolder) -> AnswerStatus:
         from videoseg.progress import ProgressBar
         from videoseg.video import Video
 
@@ -142,10 +142,11 @@ class LiveRun:
                 warnings = self._warnings(stream, frames)
                 folder.end(reason=reason, num_dropped=frames.num_dropped, warnings=warnings)
         if stream is not None:
-            self._report(folder, frames.name, reason, warnings)
+            self._report(folder, stream.grounding, frames.name, reason, warnings)
         if failure is not None:
             raise failure
-        return 0
+        assert stream is not None
+        return cast("AnswerStatus", stream.grounding.status)
 
     def _follow(
         self, stream: MaskStream, frames: LiveFrames, folder: LiveFolder, video: Video
@@ -192,7 +193,14 @@ class LiveRun:
             )
         return warnings
 
-    def _report(self, folder: LiveFolder, name: str, reason: str, warnings: Sequence[str]) -> None:
+    def _report(
+        self,
+        folder: LiveFolder,
+        grounding: Grounding,
+        name: str,
+        reason: str,
+        warnings: Sequence[str],
+    ) -> None:
         files = [(folder.folder / "masks.jsonl", "a line for every frame")]
         if (overlay := folder.folder / "overlay.mp4").exists():
             files.append((overlay, "the frames with masks drawn"))
@@ -200,6 +208,8 @@ class LiveRun:
             write_json(
                 {
                     "query": self.query,
+                    "found": grounding.found,
+                    "status": grounding.status,
                     "ended": reason,
                     "num_frames": folder.num_frames,
                     "warnings": list(warnings),
@@ -208,9 +218,13 @@ class LiveRun:
                 }
             )
         elif not self.quiet:
+            from videoseg.types.episode import summarize_answer
+
             console = open_console()
             done = format_count(folder.num_frames, "frame")
             console.print(f"{done} of {name}: {reason}", style="bold")
+            if not grounding.found:
+                console.print(summarize_answer(grounding, 0), style="yellow")
             print_files(console, files)
         for warning in warnings:
             click.echo(printable(f"warning: {warning}"), err=True)

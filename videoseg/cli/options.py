@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -233,17 +233,23 @@ def checked_pipeline(
     pipeline = named_pipeline(name)
     if changes:
         pipeline = pipeline.replace(**changes)
-    if device is not None:
-        pipeline = _on_device(pipeline, device)
     if options:
         pipeline = pipeline.replace(**{stage: dict(given) for stage, given in options.items()})
+    if device is not None:
+        chosen = {stage for stage, given in options.items() if "device" in given}
+        pipeline = _on_device(pipeline, device, chosen)
     if problems := pipeline.explain().problems:
         raise ConfigError(problems)
     return pipeline
 
 
-def _on_device(pipeline: Pipeline, device: str) -> Pipeline:
+def _on_device(pipeline: Pipeline, device: str, chosen: Set[str] = frozenset()) -> Pipeline:
     """Return a pipeline whose stages run on a device, as far as they have one to choose.
+
+    Args:
+        pipeline: The pipeline.
+        device: The device.
+        chosen: The stages that keep the device that they have; what they wrap does not.
 
     Raises:
         ConfigError: If none has, and the device is not one that is there anyway.
@@ -254,9 +260,11 @@ def _on_device(pipeline: Pipeline, device: str) -> Pipeline:
     for stage, use in pipeline.stages.items():
         if isinstance(use, Use):
             placed = _placed(stage, use, device)
+            if stage in chosen:
+                placed = Use(placed.name, {**placed.options, "device": use.options["device"]})
             if placed != use:
                 changes[stage] = placed
-    if not changes and device not in ("auto", "cpu"):
+    if not changes and not chosen and device not in ("auto", "cpu"):
         raise ConfigError(
             f"no stage of this pipeline has a device to choose, so nothing can run on {device}; "
             "leave out --device"

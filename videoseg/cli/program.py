@@ -196,14 +196,14 @@ def run_program(
     except VideosegError as error:
         return _report(_problems(error, settings.command), error, settings)
     except BrokenPipeError:
-        # The reader of a pipe, such as `| head`, has ended.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _end_pipe()
     except MemoryError as error:
         text = "this machine is out of memory; try a smaller or shorter video"
         return _report(text, error, settings)
     except BaseException as error:
+        if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+            # This is how click ends where the output is longer than a pipe holds.
+            return _end_pipe()
         if isinstance(error, SystemExit) and is_completing():
             # This is how click ends after it has answered the shell.
             return int(error.code or 0)
@@ -214,6 +214,13 @@ def run_program(
         if not settings.debug:
             text += " (run again with --debug for the traceback)"
         return _report(text, error, settings)
+
+
+def _end_pipe() -> int:
+    """Return the exit status if the reader of a pipe, such as `| head`, has ended."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _report_end(how: str, settings: Settings) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _GUESSED, _ABSENT = 3, 4
+_STRICT = {"guessed": _GUESSED, "absent": _ABSENT}
 """Exit statuses under ``--strict``; 1 and 2 are those of errors, see ``videoseg.cli.program``."""
 
 
@@ -172,7 +173,14 @@ def run(
     if resume and output is None:
         raise click.UsageError("--resume needs the -o of the interrupted run")
     if live:
-        _check_live(video, given=bool(given), start=start, resume=resume, formats=formats)
+        _check_live(
+            video,
+            given=bool(given),
+            start=start,
+            reader=reader,
+            resume=resume,
+            formats=formats,
+        )
     else:
         _hint_at_live(video)
     pipe = checked_pipeline(
@@ -182,7 +190,7 @@ def run(
         from videoseg.cli.live import LiveRun
 
         with pipe:
-            return LiveRun(
+            status = LiveRun(
                 video,
                 query,
                 pipe,
@@ -197,6 +205,7 @@ def run(
                 quiet=quiet,
                 as_json=as_json,
             ).run()
+        return _STRICT.get(status, 0) if strict else 0
 
     from videoseg.video import Video
 
@@ -209,7 +218,12 @@ def run(
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder)
         checkpoint = Checkpoint(
-            folder, query=query, video=opened, pipeline=pipe.config.to_dict(), seed=seed
+            folder,
+            query=query,
+            video=opened,
+            pipeline=pipe.config.to_dict(),
+            seed=seed,
+            part=asked.part_of_whole,
         )
         answer = None
         if resume:
@@ -234,7 +248,7 @@ def run(
     if as_json or quiet:
         for warning in result.warnings:
             click.echo(printable(f"warning: {warning}"), err=True)
-    return {"guessed": _GUESSED, "absent": _ABSENT}.get(result.status, 0) if strict else 0
+    return _STRICT.get(result.status, 0) if strict else 0
 
 
 def _run_pipeline(
@@ -283,7 +297,13 @@ def _with_start(result: Segmentation, seconds: float) -> Segmentation:
 
 
 def _check_live(
-    video: str, *, given: bool, start: str | None, resume: bool, formats: Sequence[str]
+    video: str,
+    *,
+    given: bool,
+    start: str | None,
+    reader: str,
+    resume: bool,
+    formats: Sequence[str],
 ) -> None:
     """Refuse options that make no sense for a live source.
 
@@ -295,13 +315,14 @@ def _check_live(
     refused = {
         "--box, --point and --mask": given,
         "--start": start is not None,
+        "--reader": reader != "auto",
         "--resume": resume,
         "--export": bool(formats),
     }
     if wrong := [name for name, is_given in refused.items() if is_given]:
         raise click.UsageError(
-            f"{' and '.join(wrong)} cannot be used with --live; `videoseg export` writes other "
-            "formats of a live result"
+            f"{' and '.join(wrong)} cannot be used with --live"
+            + ("; `videoseg export` writes other formats of a live result" if formats else "")
         )
     if not is_live_source(video):
         raise click.UsageError(

@@ -93,6 +93,8 @@ _EXAMPLES = {
     "--negative-point": "0:190,150 or dog=0:190,150",
     "--mask": "0:mask.png or dog=0:mask.png",
 }
+# The key of points without a name; no NAME equals it.
+_NAMELESS_POINTS = ("points",)
 _PARTS = re.compile(r"(?:(?P<name>[^=:]+)=)?(?P<frame>\d{1,9}):(?P<rest>.+)", re.DOTALL)
 
 
@@ -246,7 +248,7 @@ def make_prompts(given: Sequence[GivenObject], video: VideoSource) -> tuple[Prom
         kind = {"--point": "points", "--negative-point": "negative_points"}.get(one.option)
         if kind is None:
             continue
-        key = one.name or "the points"
+        key = one.name or _NAMELESS_POINTS
         if not one.name and len(others) > 1:
             raise click.UsageError(
                 f"{one.option} {one.frame}:{','.join(f'{n:g}' for n in one.numbers)} could belong "
@@ -259,7 +261,7 @@ def make_prompts(given: Sequence[GivenObject], video: VideoSource) -> tuple[Prom
         place[kind] = (*place.get(kind, ()), Point(*one.numbers))
     prompts = []
     for object_id, (key, frames) in enumerate(objects.items(), start=1):
-        label = key if isinstance(key, str) and key != "the points" else ""
+        label = key if isinstance(key, str) else ""
         for frame, values in sorted(frames.items()):
             if set(values) == {"negative_points"}:
                 raise click.UsageError(

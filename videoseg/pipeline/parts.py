@@ -92,7 +92,7 @@ class PartOfWhole:
     def grounding(self, grounding: Grounding) -> Grounding:
         """Return an answer in the frames and pixels of the whole video."""
         prompts = tuple(
-            replace(self._scaled(prompt, self._size), frame=self._frame(prompt.frame))
+            replace(self._scaled(prompt, self._size), frame=self.frame(prompt.frame))
             for prompt in grounding.prompts
         )
         return replace(
@@ -124,17 +124,21 @@ class PartOfWhole:
             masks[frame] = mask and self._mask(mask)
         return MaskTrack(track.object_id, self._size, tuple(masks), label=track.label)
 
+    def frame(self, frame: int) -> int:
+        """Return the index in the whole video of a frame of the part."""
+        return self.part.start + frame * self.part.every
+
     def frame_masks(self, masks: FrameMasks) -> FrameMasks:
         """Return the masks of one frame at the size of the whole video."""
         found = masks.masks
         if tuple(self.part.size) != tuple(self._size):
             found = {key: resized_mask(mask, self._size) for key, mask in found.items()}
-        return FrameMasks(self._frame(masks.frame), found, self._size)
+        return FrameMasks(self.frame(masks.frame), found, self._size)
 
     def note(self, trace: Trace) -> tuple[str, ...]:
         """Return a warning if texts of stages may count frames in another way than the result."""
         start, every = self.part.start, self.part.every
-        if not trace.turns or (start == 0 and every == 1):
+        if not trace.turns or (start == 0 and (every == 1 or len(self.part.frames) == 1)):
             return ()
         place = f"{start} + {every} x i" if every > 1 else f"{start} + i"
         return (
@@ -147,31 +151,28 @@ class PartOfWhole:
         candidates = tuple(
             replace(
                 one,
-                frame=self._frame(one.frame),
+                frame=self.frame(one.frame),
                 box=Box(one.box.x1 * x, one.box.y1 * y, one.box.x2 * x, one.box.y2 * y),
             )
             for one in comparison.candidates
         )
-        frames = tuple(map(self._frame, comparison.frames))
+        frames = tuple(map(self.frame, comparison.frames))
         return replace(comparison, candidates=candidates, frames=frames)
 
-    def _frame(self, frame: int) -> int:
-        return self.part.start + frame * self.part.every
-
     def _optional(self, frame: int | None) -> int | None:
-        return None if frame is None else self._frame(frame)
+        return None if frame is None else self.frame(frame)
 
     def _window(self, window: Window | None) -> Window | None:
         if window is None:
             return None
-        return Window(self._frame(window.start), self._frame(window.stop - 1) + 1)
+        return Window(self.frame(window.start), self.frame(window.stop - 1) + 1)
 
     def _selection(self, selection: FrameSelection) -> FrameSelection:
         groups = tuple(
-            FrameGroup(group.role, tuple(map(self._frame, group.indices)), group.max_pixels)
+            FrameGroup(group.role, tuple(map(self.frame, group.indices)), group.max_pixels)
             for group in selection.groups
         )
-        first, last = self._frame(selection.window.start), self._frame(selection.window.stop - 1)
+        first, last = self.frame(selection.window.start), self.frame(selection.window.stop - 1)
         return replace(selection, groups=groups, window=Window(first, last + 1))
 
     def _scaled(self, prompt: Prompt, target: Size) -> Prompt:

@@ -138,6 +138,10 @@ class Run:
         """Return the masks of a frame of the video as those of the whole video's frame."""
         return masks if self._part is None else self._part.frame_masks(masks)
 
+    def frame_in_whole(self, frame: int) -> int:
+        """Return the index of a frame of the video in the whole video."""
+        return frame if self._part is None else self._part.frame(frame)
+
     # -- the two halves --------------------------------------------------------------------
 
     def answer(self) -> Segmentation:
@@ -303,7 +307,8 @@ class Run:
                         if mask.any():
                             self.tracks[object_id][masks.frame] = Rle.encode(mask)
                     done.add(masks.frame)
-                    self.observation.frame_done(masks.frame, len(done), total)
+                    frame = self.frame_in_whole(masks.frame)
+                    self.observation.frame_done(frame, len(done), total)
             finally:
                 self.close_propagation(propagation)
             if propagation.failures and isinstance(propagation.failures[0], MemoryError):

@@ -86,7 +86,8 @@ class MaskStream:
             try:
                 for masks in self._frames(self._propagation):
                     self._num_done += 1
-                    observation.frame_done(masks.frame, self._num_done, total)
+                    frame = self._run.frame_in_whole(masks.frame)
+                    observation.frame_done(frame, self._num_done, total)
                     yield masks
             finally:
                 if self._propagation is not None:

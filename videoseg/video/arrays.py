@@ -23,6 +23,7 @@ __all__ = [
     "pillow_array",
     "rgb_frame",
     "uniform_timestamps",
+    "varying_times",
 ]
 
 EIGHT_BIT_MODES: dict[str, str] = {
@@ -197,3 +198,12 @@ class ArrayReader:
 
     def close(self) -> None:
         """Do nothing: the arrays belong to the caller."""
+
+
+def varying_times(times: FloatArray, fps: float) -> tuple[float, ...]:
+    """Return the times of a clip of variable rate; empty if frame i is shown at i / fps."""
+    steady = np.arange(len(times)) / fps
+    # Half of the precision with which times are printed; containers round by 1 ms at most.
+    if bool((np.abs(times - steady) <= 0.005).all()):
+        return ()
+    return tuple(round(float(time), 6) for time in times)

@@ -33,6 +33,9 @@ _CAMERA = re.compile(r"\d{1,3}")
 # What a stream or its playlist may make FFmpeg open; no files of this machine.
 _PROTOCOLS = "http,https,tcp,udp,rtp,rtsp,rtsps,tls,crypto"
 
+# The number of PyAV's error after its timeout: FFmpeg's AVERROR_EXIT.
+_TIME_IS_UP = int.from_bytes(b"EXIT", "little")
+
 # Frames between the thread that reads and the pipeline: what a hiccup of it may take.
 _MAX_WAITING = 8
 
@@ -175,8 +178,8 @@ class LiveFrames:
         except VideoError as error:
             last = error
         except Exception as error:
-            text = shorten_text(printable(str(error) or type(error).__name__), 200)
-            last = VideoError(f"{self.name} cannot be read any more ({text})")
+            reason = _reason_of(error, self._timeout)
+            last = VideoError(f"{self.name} cannot be read any more ({reason})")
         finally:
             with suppress(Exception):
                 self._source.close()
@@ -292,10 +295,9 @@ class _Stream(_Source):
         try:
             self._container = av.open(address, options=options, timeout=(timeout, timeout))
         except (FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
+            reason = _reason_of(error, timeout)
             raise VideoError(
-                f"{name} cannot be opened ({shorten_text(printable(str(reason)), 200)}); check "
-                "the address, and that the source is on"
+                f"{name} cannot be opened ({reason}); check the address, and that the source is on"
             ) from error
         if not self._container.streams.video:
             self._container.close()
@@ -338,6 +340,14 @@ class _Stream(_Source):
 
     def close(self) -> None:
         self._container.close()
+
+
+def _reason_of(error: Exception, timeout: float) -> str:
+    """Return a reason without the address, which may hold a password."""
+    if getattr(error, "errno", None) == _TIME_IS_UP:
+        return f"it has sent nothing for {timeout:g} s"
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return shorten_text(printable(str(reason)), 200)
 
 
 def _name_of(address: str) -> str:

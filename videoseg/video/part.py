@@ -15,8 +15,9 @@ from videoseg.stages import HasWarnings
 from videoseg.text import shorten
 from videoseg.types import FloatArray, Frame, Size, VideoPart, VideoSource
 from videoseg.types.scalars import whole_number
+from videoseg.video.frame_store import FrameStore
 
-__all__ = ["PartReader", "Place", "choose_part", "fitted_size", "parse_place"]
+__all__ = ["PartReader", "Place", "choose_part", "fitted_size", "parse_place", "store_of_part"]
 
 Place: TypeAlias = int | float | str
 """Where a part begins or ends: seconds (``12.5``, ``"1:02.5"``) or a frame (``"300f"``)."""
@@ -102,8 +103,10 @@ def choose_part(
 
     Raises:
         ConfigError: If an argument is of another form.
-        VideoError: If the video has no frame there.
+        VideoError: If the video has no frame there, or is a live source that has not ended.
     """
+    if video.num_frames is None:
+        raise VideoError(f"{video.name} is a live source and has no parts yet; read it to its end")
     every = whole_number(every, "every", least=1)
     begin = parse_place(0 if start is None else start, "start")
     finish = None if end is None else parse_place(end, "end")
@@ -130,7 +133,9 @@ def choose_part(
             "not included, so it must be later than start",
             path=path,
         )
-    return VideoPart(first, min(stop, count), every, fitted_size(video.size, max_side))
+    stop = min(stop, count)
+    # A step beyond the part gives its first frame, like one of the part's length.
+    return VideoPart(first, stop, min(every, stop - first), fitted_size(video.size, max_side))
 
 
 def _first_at(times: FloatArray, seconds: float) -> int:
@@ -193,3 +198,21 @@ class PartReader:
         return np.asarray(
             cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8
         )
+
+
+def store_of_part(whole: VideoSource, part: VideoPart, *, cache_bytes: int) -> FrameStore:
+    """Return the store of a part, which keeps frames only if they are scaled.
+
+    Args:
+        whole: The video, which caches its own frames.
+        part: Which of its frames, and at which size.
+        cache_bytes: Bound on the scaled frames held in memory.
+    """
+    reader = PartReader(whole, part)
+    return FrameStore(
+        whole.name,
+        whole.facts().path,
+        reader_name=reader.name,
+        reader=reader,
+        cache_bytes=0 if reader.in_memory else cache_bytes,
+    )

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Frame, Size, VideoFacts, VideoPart
-from videoseg.video.arrays import DEFAULT_FPS, ArrayReader
+from videoseg.video.arrays import DEFAULT_FPS, ArrayReader, varying_times
 from videoseg.video.frame_store import FrameStore
 from videoseg.video.iterators import IteratorReader, LiveReader, SpoolReader
-from videoseg.video.part import PartReader, Place, choose_part
+from videoseg.video.part import PartReader, Place, choose_part, store_of_part
 from videoseg.video.sources import checked_fps, open_path
 
 __all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video"]
@@ -366,21 +366,8 @@ class Video:
             >>> len(part), part.size, list(part.part_of_whole.frames)
             (4, (45, 80), [10, 15, 20, 25])
         """
-        if self.is_live:
-            raise VideoError(
-                f"{self.name} is a live source and has no parts yet; read it to its end",
-                reader=self._store.reader_name,
-            )
         chosen = choose_part(self, start, end, every=every, max_side=max_side)
-        reader = PartReader(self, chosen)
-        store = FrameStore(
-            self.name,
-            self.path,
-            reader_name=reader.name,
-            reader=reader,
-            cache_bytes=0 if reader.in_memory else DEFAULT_CACHE_BYTES,
-        )
-        return Video(store)
+        return Video(store_of_part(self, chosen, cache_bytes=DEFAULT_CACHE_BYTES))
 
     @property
     def whole(self) -> Video:
@@ -448,7 +435,7 @@ class Video:
             fps=self.fps,
             duration=self.duration,
             reader=self._store.reader_name,
-            timestamps=_varying(self.timestamps, self.fps),
+            timestamps=varying_times(self.timestamps, self.fps),
         )
 
     def close(self) -> None:
@@ -511,12 +498,3 @@ class Video:
                 frame=index,
                 reader=self._store.reader_name,
             ) from None
-
-
-def _varying(times: FloatArray, fps: float) -> tuple[float, ...]:
-    """Return the times of a clip of variable rate; empty if frame i is shown at i / fps."""
-    steady = np.arange(len(times)) / fps
-    # Half of the precision with which times are printed; containers round by 1 ms at most.
-    if bool((np.abs(times - steady) <= 0.005).all()):
-        return ()
-    return tuple(round(float(time), 6) for time in times)
