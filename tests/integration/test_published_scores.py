@@ -6,7 +6,10 @@ import pytest
 
 from videoseg.plugins import default_registry
 
-DEFAULTS = {"xmem": {}, "cutie": {}, "sam2": {}, "transformers-video": {}}
+for package in ("videoseg_cutie", "videoseg_sam2", "videoseg_trackers", "videoseg_xmem"):
+    pytest.importorskip(package)
+
+PROPAGATORS = ("xmem", "cutie", "sam2", "transformers-video")
 
 
 def scores_of(name, options):
@@ -14,7 +17,7 @@ def scores_of(name, options):
     return {one.benchmark: one for one in found}
 
 
-@pytest.mark.parametrize("name", DEFAULTS)
+@pytest.mark.parametrize("name", PROPAGATORS)
 def test_all_have_a_score_on_one_benchmark_so_that_they_can_be_ranked(name):
     assert scores_of(name, {})["SA-V test"].source
 

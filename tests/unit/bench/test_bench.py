@@ -90,6 +90,7 @@ class TestMeasure:
         assert found.frames_per_second > 0
 
     def test_random_weights_are_said_to_be_random_and_not_scored(self, small_clip):
+        pytest.importorskip("videoseg_xmem")
         target = Target("propagator", "xmem", {"checkpoint": "random", "size": 64})
         found = measure(target, small_clip, max_frames=3, threads=1)
         assert found.problem == ""
@@ -97,6 +98,7 @@ class TestMeasure:
         assert found.j is None
 
     def test_what_lacks_weights_says_how_to_get_them(self, small_clip, monkeypatch, tmp_path):
+        pytest.importorskip("videoseg_xmem")
         monkeypatch.setenv("VIDEOSEG_WEIGHTS", str(tmp_path))
         found = measure(Target("propagator", "xmem"), small_clip)
         assert found.state == "cannot run"
