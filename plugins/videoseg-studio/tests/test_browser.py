@@ -5,6 +5,7 @@ Needs the Python package playwright and a Chromium of the system; skipped withou
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -238,6 +239,37 @@ def test_two_pipelines_are_shown_side_by_side(browser, address):
         page.get_by_role("button", name="Ask both").click()
         playwright.expect(page.locator("#agreement")).to_contain_text("67 %")
         playwright.expect(page.locator("#caption-b")).to_contain_text("still-other")
+
+
+def test_pipelines_are_compared_only_when_both_have_ended(browser, address):
+    with page_of(browser) as page:
+        failed = {
+            "number": 10**6,
+            "kind": "ask",
+            "status": "failed",
+            "message": "no",
+            "seconds": 1,
+        }
+        news = {"status": "ready", "error": "", "revision": 1, "work": failed}
+        listened = []
+
+        def answer(route):
+            # The first to listen is the page itself, the second the pipeline B.
+            listened.append(route)
+            if len(listened) == 1:
+                route.continue_()
+            else:
+                body = f"data: {json.dumps(news)}\n\n"
+                route.fulfill(content_type="text/event-stream", body=body)
+
+        page.route("**/events", answer)
+        open_video(page, address, "clip.mp4")
+        page.fill("#query", "the box")
+        page.check("#compare")
+        page.get_by_role("button", name="Ask both").click()
+        playwright.expect(page.locator("#agreement")).to_contain_text(
+            "nothing to compare: B failed"
+        )
 
 
 def test_two_pages_of_one_video_show_the_same(browser, address):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import threading
 import time
 import zipfile
 
@@ -110,7 +111,7 @@ def test_a_file_that_is_no_video_says_so(client):
     found = client.post("/studio/projects", json={"video": "broken.mp4"}).json()
     address = f"/studio/projects/{found['id']}"
     found = wait_until(client, address, lambda found: found["status"] == "failed")
-    assert "broken.mp4" in found["error"]
+    assert found["error"].startswith("broken.mp4 is not a video")
     assert client.get(f"{address}/frames/0.jpg").status_code == 422
 
 
@@ -304,6 +305,13 @@ def test_uploads_and_followers_are_limited(tmp_path, monkeypatch):
             assert client.get(f"{address}/events").status_code == 200
             assert client.post("/studio/uploads").status_code == 400
     assert statuses == [429] * 4
+
+
+def test_followers_are_let_go_when_the_server_ends(client, project, monkeypatch):
+    ending = threading.Event()
+    monkeypatch.setattr(client.app.state, "ending", ending, raising=False)
+    threading.Timer(0.2, ending.set).start()
+    assert client.get(f"{project}/events").text.startswith("data: ")
 
 
 def test_a_poster_is_of_the_file_itself_not_of_one_that_it_names(tmp_path):

@@ -85,6 +85,17 @@ def test_another_site_cannot_read_by_embedding(client: TestClient) -> None:
     assert client.get("/api", headers=link).status_code == 200
 
 
+def test_a_browser_without_fetch_metadata_cannot_listen_from_another_site(
+    client: TestClient,
+) -> None:
+    # Events that nobody may read would still take the places of those who may.
+    job = client.post("/api/v1/jobs", json=JOB).json()
+    headers = {"Origin": "https://evil.example", "Accept": "text/event-stream"}
+    assert client.get(job["links"]["events"], headers=headers).status_code == 403
+    own = {"Origin": "http://127.0.0.1:8765"}
+    assert client.get(job["links"]["self"], headers=own).status_code == 200
+
+
 def test_the_servers_own_page_and_plain_clients_may_submit(client: TestClient) -> None:
     own = {"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"}
     assert client.post("/api/v1/jobs", json=JOB, headers=own).status_code == 202
@@ -155,6 +166,14 @@ def test_a_browser_signs_in_once(make_client: Callable[..., TestClient]) -> None
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
     assert client.get("/api/v1/jobs").status_code == 200
+
+
+def test_odd_cookies_of_other_servers_do_not_sign_out(
+    make_client: Callable[..., TestClient],
+) -> None:
+    client = make_client(token=TOKEN)
+    headers = {"Cookie": f'theirs={{"a": 1}}; videoseg-token={TOKEN}; x'}
+    assert client.get("/api/v1/jobs", headers=headers).status_code == 200
 
 
 def test_beyond_this_machine_a_token_is_needed(project: Path) -> None:

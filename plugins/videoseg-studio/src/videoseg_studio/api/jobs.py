@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Annotated, Any
@@ -26,6 +27,9 @@ __all__ = ["make_jobs_router"]
 
 _KEEP_ALIVE_SECONDS = 15.0
 """How often a silent stream of events says that it is alive, in seconds."""
+
+_LOOK_SECONDS = 0.5
+"""How often it looks whether the server ends, in seconds."""
 
 _BODY = {
     "requestBody": {
@@ -124,19 +128,22 @@ def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipel
         responses=unknown
         | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )
-    async def follow(job_id: str) -> StreamingResponse:
+    async def follow(job_id: str, request: Request) -> StreamingResponse:
         """Follow a job: server-sent events, each with the whole job, until it has ended."""
         jobs.get(job_id)
         followers.take()
-        return HeldStream(_events(jobs, job_id, document), followers)
+        return HeldStream(_events(jobs, job_id, document, request.app.state.ending), followers)
 
     return router
 
 
 async def _events(
-    jobs: JobQueue, job_id: str, document: Callable[[Job], dict[str, Any]]
+    jobs: JobQueue,
+    job_id: str,
+    document: Callable[[Job], dict[str, Any]],
+    ending: threading.Event,
 ) -> AsyncIterator[str]:
-    """Yield a job as an event whenever it has changed.
+    """Yield a job as an event whenever it has changed, until it or the server ends.
 
     Each event is the whole state, so that a slow client misses steps between, but nothing of
     what matters, and nothing piles up for it.
@@ -161,10 +168,16 @@ async def _events(
             yield f"event: job\ndata: {json.dumps(document(job))}\n\n"
             if job.is_finished:
                 return
-            try:
-                await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
-            except (TimeoutError, asyncio.TimeoutError):
-                yield ": still here\n\n"
+            silent = 0.0
+            while not changed.is_set():
+                if ending.is_set():
+                    return
+                with suppress(TimeoutError, asyncio.TimeoutError):
+                    await asyncio.wait_for(changed.wait(), _LOOK_SECONDS)
+                silent += _LOOK_SECONDS
+                if silent >= _KEEP_ALIVE_SECONDS:
+                    silent = 0.0
+                    yield ": still here\n\n"
     finally:
         end()
 

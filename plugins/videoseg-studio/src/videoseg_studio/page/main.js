@@ -6,7 +6,7 @@ import { exportMasks, offerDownload, showFormat } from "./export.js";
 import { openHelp, press } from "./keys.js";
 import { KEYS, capitalize, describeWork, make, objectName, showAnswer, showObjects } from "./panels.js";
 import { Player } from "./player.js";
-import { askSecond, closeSecond } from "./second.js";
+import { askSecond, closeSecond, showAgreement } from "./second.js";
 import { Source } from "./source.js";
 import { sendFile, showStart } from "./start.js";
 import { $, attempt, calm, complain, page, tell } from "./state.js";
@@ -189,6 +189,7 @@ export function showWork(work) {
   if (work.kind === "export" && work.result.file) offerDownload(work.result);
   const ended = async () => {
     await update();
+    await showAgreement();
     const [keyframe] = keyframes();
     if (work.kind === "ask" && page.frame === page.askedAt && keyframe !== undefined) seek(keyframe);
   };

@@ -19,7 +19,7 @@ export async function askSecond(query) {
   const source = new Source(project.id, project.video);
   source.revision = project.revision;
   const pipeline = $("pipeline-b").value;
-  page.second = { project, source, pipeline, events: null, running: true };
+  page.second = { project, source, pipeline, events: null, status: "running" };
   $("view-b").hidden = false;
   $("views").classList.add("two");
   secondViewer.resize(project.video.width, project.video.height);
@@ -32,8 +32,8 @@ export async function askSecond(query) {
 async function takeSecondNews(news) {
   const { second: other } = page;
   if (!other) return;
-  const running = news.work?.status === "running";
-  other.running = running;
+  other.status = news.work?.status;
+  const running = other.status === "running";
   $("cancel-b").hidden = !running;
   $("caption-b").textContent = `B: ${other.pipeline}. ${news.work ? describeWork(news.work) : ""}`;
   if (news.revision > other.source.revision) {
@@ -44,8 +44,17 @@ async function takeSecondNews(news) {
   if (!running) await showAgreement();
 }
 
-async function showAgreement() {
-  if (!page.second) return;
+/** Compare the masks once both pipelines have ended. */
+export async function showAgreement() {
+  const other = page.second;
+  if (!other || other.status === "running" || !$("progress").hidden) return;
+  const failed = [["A", page.project.work?.status], ["B", other.status]].filter(([, status]) => status !== "done");
+  if (failed.length) {
+    $("agreement").hidden = false;
+    $("agreement").textContent = `There is nothing to compare: ${failed.map(([name, status]) => `${name} ${status === "cancelled" ? "was cancelled" : "failed"}`).join(", ")}.`;
+    timeline.show({ agreement: null });
+    return;
+  }
   const found = await attempt(() => get(`/projects/${page.project.id}/agreement/${page.second.project.id}`));
   if (!found || !page.second) return;
   $("agreement").hidden = false;
@@ -56,9 +65,9 @@ async function showAgreement() {
 }
 
 export function closeSecond() {
-  const { events, running, project } = page.second ?? {};
+  const { events, status, project } = page.second ?? {};
   events?.close();
-  if (running) post(`/projects/${project.id}/cancel`).catch(() => {});
+  if (status === "running") post(`/projects/${project.id}/cancel`).catch(() => {});
   $("cancel-b").hidden = true;
   page.second?.source.close();
   page.second = null;

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import deepcopy
+from types import FrameType
 from typing import Any
 
 from fastapi import FastAPI
@@ -32,8 +34,8 @@ _SHUTDOWN_SECONDS = 3
 def create_app(settings: Settings) -> FastAPI:
     """Return the app of a server: the API under ``/api/v1``, and nothing else.
 
-    ``app.state.settings``, ``.jobs`` and ``.pipelines`` are for what is mounted later. The queue
-    of jobs starts and ends with the app.
+    ``app.state.settings``, ``.jobs``, ``.pipelines`` and ``.ending`` are for what is mounted
+    later. The queue of jobs starts and ends with the app.
 
     Args:
         settings: What the operator decided.
@@ -67,6 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.jobs = jobs
     app.state.pipelines = pipelines
+    # Set when the server is told to end: whoever follows something is let go.
+    app.state.ending = threading.Event()
     add_error_handlers(app)
     app.add_middleware(SafetyMiddleware, settings=settings)
     mount_sign_in(app, settings)
@@ -88,12 +92,17 @@ def serve_app(app: FastAPI, *, on_start: Callable[[str], None], quiet: bool = Fa
     """
     import uvicorn
 
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.ending.set()
+            super().handle_exit(sig, frame)
+
     settings: Settings = app.state.settings
     with _listen(settings) as listener:
         # Here and not in uvicorn, which would print a traceback.
         app.state.jobs.open()
         address = _address(settings, listener)
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 app,
                 log_config=_log_config(quiet),

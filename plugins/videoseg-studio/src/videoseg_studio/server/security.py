@@ -11,9 +11,9 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,7 +28,6 @@ TOKEN_COOKIE = "videoseg-token"
 
 _log = logging.getLogger("videoseg_studio")
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/sign-in", "/static/sign-in.js", "/static/server.css", "/api/v1/health"})
 """Paths that need no token."""
 
@@ -133,11 +132,9 @@ def _sent_token(headers: Headers, token: str) -> bool:
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and token_matches(given.strip(), token):
         return True
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(TOKEN_COOKIE)
-    except CookieError:
-        return False
-    return cookie is not None and token_matches(cookie.value, token)
+    # Not SimpleCookie, which reads none if one of another server on this machine is odd.
+    cookie = cookie_parser(headers.get("cookie", "")).get(TOKEN_COOKIE)
+    return cookie is not None and token_matches(cookie, token)
 
 
 def _is_from_here(headers: Headers, host: str, method: str) -> bool:
@@ -148,7 +145,7 @@ def _is_from_here(headers: Headers, host: str, method: str) -> bool:
         is_link = headers.get("sec-fetch-mode") == "navigate" and method == "GET"
         return is_link and headers.get("sec-fetch-dest") == "document"
     origin = headers.get("origin")
-    if origin is None or (site is None and method in _SAFE_METHODS):
+    if origin is None:
         return True
     # Behind a proxy the scheme differs, so only the names are compared.
     return origin.partition("://")[2].lower() == host.lower()

@@ -400,7 +400,7 @@ def _teller(project: OpenProject, work: Work) -> Any:
 
 async def _tell_events(project: OpenProject, request: Request) -> AsyncIterator[str]:
     last, silent = "", 0.0
-    while not await request.is_disconnected():
+    while not (request.app.state.ending.is_set() or await request.is_disconnected()):
         work = project.worker.work
         news = json.dumps(
             {

@@ -50,6 +50,9 @@ _MOST_UPLOADS = 20
 _PARTIAL = ".part-"
 _VARIANTS = ("", "compare")
 
+# How long work may take to end when the studio is ended; a model cannot be interrupted.
+_END_SECONDS = 3.0
+
 
 class OpenProject:
     """One project that is open, or being opened.
@@ -133,8 +136,8 @@ class OpenProject:
     def close(self) -> None:
         """End its work and close its files."""
         self.worker.cancel()
-        self.worker.join(10)
-        self._opened.wait(10)
+        self.worker.join(_END_SECONDS)
+        self._opened.wait(_END_SECONDS)
         if self._session is not None:
             self._session.close()
         if self._video is not None:
@@ -159,7 +162,8 @@ class OpenProject:
             self._opened.set()
 
     def _fail(self, error: str) -> None:
-        self.error, self.status = error, "failed"
+        # Where the folder is on this machine is not for those who look from another.
+        self.error, self.status = error.replace(str(self.path), self.name), "failed"
         for one in (self._session, self._video):
             if one is not None:
                 one.close()
@@ -338,6 +342,8 @@ class Workspace:
     def close(self) -> None:
         """Close everything."""
         with self._lock:
+            for project in self._open.values():
+                project.worker.cancel()
             for project in self._open.values():
                 project.close()
             self._open.clear()
