@@ -89,7 +89,10 @@ def measure(
         except VideosegError as error:
             return Measurement(label, kind, "failed", str(error))
         except BrokenProcessPool:
-            reason = "its process died, for want of memory or in a crash of a library"
+            reason = (
+                "its process died, for want of memory or in a crash of a library; a script must "
+                'call this below `if __name__ == "__main__":`, since new processes read it again'
+            )
             return Measurement(label, kind, "failed", reason)
 
 

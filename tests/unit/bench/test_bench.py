@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -201,3 +203,14 @@ class TestCommand:
         found = self.run("flow", "-O", option)
         assert found.exit_code == 2
         assert "NAME.OPTION=VALUE" in found.output
+
+
+def test_a_script_without_a_guard_is_told_to_have_one(small_clip, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from videoseg.bench import BenchClip, Target, measure\n"
+        f"found = measure(Target('propagator', 'flow'), BenchClip({str(small_clip.video)!r}))\n"
+        "print(found.state, found.problem)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert "failed" in done.stdout and 'if __name__ == "__main__":' in done.stdout

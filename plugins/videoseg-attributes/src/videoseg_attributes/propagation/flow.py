@@ -43,8 +43,8 @@ class FlowPropagator:
         causal: Never look at a future frame. Live sources are always treated so.
         follow: Look at a part of the frame that follows the objects, for small objects in
             large frames: masks of more detail, in less time. Where an object is lost, it is
-            searched for in the whole frame. Objects that take up much of the frame are
-            propagated as without it.
+            searched for in the whole frame. Objects that take up much of the frame, or move
+            by more than some 2 % of its width with every frame, are propagated as without it.
         max_objects_per_pass: Refuse more objects than this; None for no limit.
         segmenter: Turns boxes and points into masks; None for ``cut``.
 

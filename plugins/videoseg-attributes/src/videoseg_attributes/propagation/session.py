@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from videoseg.types import BoolArray, Prompt, PropagatorCapabilities, Size, Vide
 from videoseg_attributes.propagation.competition import Competition
 from videoseg_attributes.propagation.cues import CueStream, CueWindow, FrameCues
 from videoseg_attributes.propagation.view import (
+    LARGEST_SHARE,
     Area,
     RereadFrames,
     View,
@@ -34,8 +37,9 @@ _logger = logging.getLogger(__name__)
 
 # Parts of an object smaller than this fraction of its largest part are noise.
 _SMALLEST_PART = 0.03
-# Frames on which every object is visible before the view is narrowed to them again.
-_CALM_FRAMES = 3
+# Frames on which every object is visible, and a smaller view would do, before it is narrowed:
+# an object that goes behind something is small for a while, and one that is lost looks slow.
+_CALM_FRAMES = 6
 
 
 class FlowSession(SessionBase):
@@ -84,12 +88,15 @@ class FlowSession(SessionBase):
         size = self.video.size
         step = 1 if frames.direction == "forward" else -1
         rest = RereadFrames(frames)
+        velocity = _Velocity()
         start = rest.peek()
-        view = choose_view(self._prompt_areas(start), size)
+        prompted_areas = self._prompt_areas(start)
+        if self._window.lookahead and choose_view(prompted_areas, size).size != tuple(size):
+            self._look_at_speed(rest, velocity)
+        view = choose_view(prompted_areas, size, velocity=velocity.now)
         prompted: set[int] = set()
         earlier: tuple[Competition, View, Mapping[int, BoolArray]] | None = None
-        num_calm = _CALM_FRAMES
-        velocity = _Velocity()
+        num_calm = 0
         while rest.peek() is not None:
             stream = CueStream(rest.read(view), view.size, self._window)
             competition = Competition(stream.cue_size, stream.refine_size)
@@ -104,19 +111,33 @@ class FlowSession(SessionBase):
                     masks = self._masks_on(cues, competition, view, prompted)
                     yield cues.index, masks
                     found = all(map(competition.visible, competition.object_ids))
-                    num_calm = num_calm + 1 if found else 0
-                    areas: list[Area] = []
-                    if num_calm >= _CALM_FRAMES:
-                        areas += filter(None, map(mask_area, masks.values()))
+                    areas = _areas_of(masks) if found else []
                     velocity.see(areas)
                     if areas:
                         areas += self._prompt_areas(cues.index + step)
-                    if not suits(view, areas, size, velocity=velocity.now):
+                    now = velocity.now
+                    wanted = choose_view(areas, size, velocity=now)
+                    is_smaller = wanted.height * LARGEST_SHARE < view.height
+                    num_calm = num_calm + 1 if is_smaller else 0
+                    least = 0 if num_calm >= _CALM_FRAMES else view.height
+                    if not suits(view, areas, size, velocity=now, least_height=least):
                         earlier = competition, view, masks
-                        view = choose_view(areas, size, velocity=velocity.now)
+                        view = choose_view(areas, size, velocity=now, least_height=least)
+                        num_calm = 0
                         break
                 else:
                     return
+
+    def _look_at_speed(self, rest: RereadFrames, velocity: _Velocity) -> None:
+        """See how fast the objects begin to move: on two frames, which are read again later."""
+        size = self.video.size
+        whole = View(0, 0, *size)
+        stream = CueStream(islice(rest.read(whole), 2), size, replace(self._window, lookahead=0))
+        competition = Competition(stream.cue_size, stream.refine_size)
+        for cues in stream:
+            masks = self._masks_on(cues, competition, whole, set())
+            velocity.see(_areas_of(masks))
+        velocity.begin_again()
 
     def _masks_on(
         self, cues: FrameCues, competition: Competition, view: View, prompted: set[int]
@@ -187,17 +208,30 @@ class _Velocity:
     def __init__(self) -> None:
         self._middle: tuple[float, float] | None = None
         self._num_objects = 0
+        self._is_known = False
         self.now = (0.0, 0.0)
 
     def see(self, areas: Sequence[Area]) -> None:
-        """Look at what the objects cover on the next frame."""
+        """Look at what the objects cover on the next frame; nothing if one of them is lost."""
         before, self._middle = self._middle, middle_of(areas)
-        if before is None or self._middle is None or len(areas) != self._num_objects:
-            self.now = (0.0, 0.0)
-        else:
-            steps = (self._middle[0] - before[0], self._middle[1] - before[1])
-            self.now = ((self.now[0] + steps[0]) / 2, (self.now[1] + steps[1]) / 2)
+        is_same = len(areas) == self._num_objects
         self._num_objects = len(areas)
+        if self._middle is None:
+            self._is_known = False
+            self.now = (0.0, 0.0)
+        elif before is not None and is_same:
+            steps = (self._middle[0] - before[0], self._middle[1] - before[1])
+            last = self.now if self._is_known else steps
+            self._is_known = True
+            self.now = ((last[0] + steps[0]) / 2, (last[1] + steps[1]) / 2)
+
+    def begin_again(self) -> None:
+        """Forget where the objects are, not how fast."""
+        self._middle = None
+
+
+def _areas_of(masks: Mapping[int, BoolArray]) -> list[Area]:
+    return list(filter(None, map(mask_area, masks.values())))
 
 
 def _move(

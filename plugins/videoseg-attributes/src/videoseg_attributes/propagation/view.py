@@ -14,6 +14,7 @@ from videoseg.masks import bounding_slices
 from videoseg.types import BoolArray, Frame, Prompt, Size
 
 __all__ = [
+    "LARGEST_SHARE",
     "Area",
     "RereadFrames",
     "View",
@@ -30,11 +31,12 @@ Area = tuple[float, float, float, float]
 
 # Set by hand on drawn 4K clips (tests/benchmarks/follow_drawn.py); results change little.
 _TIMES_THE_OBJECTS = 3.0  # sides of a view over those of what is in it
-_TIMES_THE_SPEED = 12.0  # and besides, frames of its motion
+# And besides, frames of its motion: flow loses what moves by more than 4 % of a view's width.
+_TIMES_THE_SPEED = 25.0
 _LEAD = 6.0  # frames by which the middle of a view is ahead of what moves
 _LEAST_MARGIN = 0.4  # of the objects' sides, before the view moves
 _MOST_OF_FRAME = 0.5  # of the frame's pixels; larger views are the whole frame
-_SMALLEST_SHARE, _LARGEST_SHARE = 0.6, 1.6  # of the size that is wanted now
+_SMALLEST_SHARE, LARGEST_SHARE = 0.6, 1.6  # of the height that is wanted now
 # Pixels of the smallest view: those of the grid on which masks are refined.
 _LEAST_PIXELS = 102_400
 
@@ -82,7 +84,11 @@ class View:
 
 
 def choose_view(
-    areas: Iterable[Area], size: Size, *, velocity: tuple[float, float] = (0.0, 0.0)
+    areas: Iterable[Area],
+    size: Size,
+    *,
+    velocity: tuple[float, float] = (0.0, 0.0),
+    least_height: int = 0,
 ) -> View:
     """Return the view for objects that cover these areas; the whole frame if there are none.
 
@@ -90,6 +96,7 @@ def choose_view(
         areas: What the objects cover.
         size: (height, width) of the frame.
         velocity: The objects' motion along y and x, in pixels a frame.
+        least_height: Rows that the view has at least.
     """
     whole = View(0, 0, *size)
     union = _union(areas)
@@ -102,6 +109,7 @@ def choose_view(
         _TIMES_THE_OBJECTS * (y2 - y1) + _TIMES_THE_SPEED * speed_y,
         (_TIMES_THE_OBJECTS * (x2 - x1) + _TIMES_THE_SPEED * speed_x) / aspect,
         float(np.sqrt(_LEAST_PIXELS / aspect)),
+        float(least_height),
     )
     if height * height * aspect > _MOST_OF_FRAME * size[0] * size[1]:
         return whole
@@ -125,6 +133,7 @@ def suits(
     size: Size,
     *,
     velocity: tuple[float, float] = (0.0, 0.0),
+    least_height: int = 0,
 ) -> bool:
     """Return whether a view still suits objects that cover these areas.
 
@@ -132,9 +141,9 @@ def suits(
     its border.
     """
     areas = list(areas)
-    wanted = choose_view(areas, size, velocity=velocity)
+    wanted = choose_view(areas, size, velocity=velocity, least_height=least_height)
     share = view.height / wanted.height
-    if not _SMALLEST_SHARE <= share <= _LARGEST_SHARE or view.size == tuple(size):
+    if not _SMALLEST_SHARE <= share <= LARGEST_SHARE or view.size == tuple(size):
         return view == wanted
     union = _union(areas)
     if union is None:
