@@ -23,9 +23,6 @@ from sam2_memory import measure, parser, prompts_for, show_table  # noqa: E402
 
 def main() -> int:
     arguments = parser(__doc__.splitlines()[0], "tiny").parse_args()
-    from torchvision_builds import declare_missing_operators
-
-    declare_missing_operators()
     from tiny_trackers import sam2_config, save_tracker
     from videoseg_trackers import TransformersVideoPropagator
 

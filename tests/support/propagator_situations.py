@@ -176,9 +176,7 @@ def outcome(name: str, situation: str) -> str:
 def _tiny_tracker() -> Path:
     """Return a folder with a tiny checkpoint, which lives as long as the process."""
     from tiny_trackers import sam2_config, save_tracker
-    from torchvision_builds import declare_missing_operators
 
-    declare_missing_operators()
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     return save_tracker(sam2_config(), "Sam2VideoModel", Path(folder.name))

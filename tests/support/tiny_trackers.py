@@ -7,6 +7,10 @@ from typing import Any
 
 import torch
 import transformers
+from torchvision_builds import declare_missing_operators
+
+# The video processors need torchvision's Python half.
+declare_missing_operators()
 
 SIDE = 64
 

@@ -244,6 +244,23 @@ def test_a_mask_smaller_than_a_pixel_of_the_input_is_in_sight(sam2_folder: Path)
         assert float(output["object_score_logits"]) > 0
 
 
+@pytest.mark.parametrize("height", [1, 3])
+def test_a_frame_of_few_rows_keeps_its_colors(
+    sam2_folder: Path, height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make(sam2_folder)._network
+    features, seen = network.model.get_image_features, []
+    monkeypatch.setattr(
+        network.model,
+        "get_image_features",
+        lambda pixels, **options: seen.append(pixels) or features(pixels, **options),
+    )
+    network.encode(np.full((height, 40, 3), (255, 0, 0), np.uint8))
+    red, green, blue = seen[0][0].flatten(1)
+    assert red.min() > 2
+    assert max(green.max(), blue.max()) < -1.7
+
+
 def test_a_live_source_with_a_late_object(folder: Path) -> None:
     with make(folder).open(LiveSource(12, num_objects=2)) as session:
         session.prompt(Prompt(1, 0, box=Box(4, 4, 24, 30)))

@@ -56,7 +56,7 @@ class CutiePropagator(NetworkPropagator["CutieNetwork"]):
             for all. Objects of different chunks meet only where they compete for pixels.
         precision: ``float32``, ``bfloat16``, or ``auto`` for the faster of the two on the
             device; ``int8``, with OpenVINO, for an encoder of images that multiplies 8-bit
-            numbers.
+            numbers, whose ranges are those of the first frame of a size.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU if there is one.
         max_objects_per_pass: Number of objects that compete in one pass; None for all.
         engine: ``eager`` for torch, ``compile`` to compile the network (``torch.compile``), which

@@ -21,6 +21,8 @@ _SAM2 = {
 
 def published_scores(options: Mapping[str, Any]) -> list[PublishedScore]:
     """Return J&F of SAM 2.1 as published, with the memory as published; none of others."""
+    if any(options.get(name) for name in ("checkpoint", "config", "random_weights")):
+        return []
     version, _, size = str(options.get("model", DEFAULT_MODEL)).rpartition("-hiera-")
     if version.removeprefix("facebook/") != "sam2.1" or options.get("memory", "fifo") != "fifo":
         return []

@@ -187,8 +187,10 @@ class TrackerNetwork:
         import torch
 
         # One frame is prepared as a video of one frame, so that it is prepared as in the library.
+        # Channels come first, as it takes the first axis of a length of one or three for them.
+        channels_first = torch.from_numpy(np.array(frame)).permute(2, 0, 1)
         made = self.processor.video_processor(
-            videos=[np.array(frame)[None]], device=self.device, return_tensors="pt"
+            videos=[channels_first[None]], device=self.device, return_tensors="pt"
         )
         pixels = made.pixel_values_videos[0][:1].to(self.device, torch.float32)
         with torch.inference_mode():

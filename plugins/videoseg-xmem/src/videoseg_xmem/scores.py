@@ -12,8 +12,10 @@ __all__ = ["published_scores"]
 _BENCHMARKS = {"DAVIS-2017 val": 86.0, "YouTube-VOS 2019 val": 85.6, "SA-V test": 62.3}
 
 
-def published_scores(options: Mapping[str, Any]) -> list[PublishedScore]:  # noqa: ARG001
-    """Return J&F (on YouTube-VOS the overall score) of the published weights."""
+def published_scores(options: Mapping[str, Any]) -> list[PublishedScore]:
+    """Return J&F (on YouTube-VOS the overall score) of the default weights; none of others."""
+    if options.get("checkpoint", "XMem") != "XMem":
+        return []
     return [
         PublishedScore("XMem", benchmark, value, "EdgeTAM's README")
         for benchmark, value in _BENCHMARKS.items()
