@@ -10,6 +10,8 @@ from videoseg_attributes.vision.optical_flow import (
     dense_flow,
     flow_confidence,
     resize_flow,
+    resize_image,
+    shrink_image,
     to_gray,
     warp,
 )
@@ -102,3 +104,12 @@ def test_an_unknown_preset_is_refused_by_name() -> None:
 def test_gray_of_a_frame_that_is_not_rgb_is_refused() -> None:
     with pytest.raises(ShapeError, match="RGB"):
         to_gray(np.zeros((8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("source", [(480, 854), (481, 853), (60, 96), (20, 30)])
+def test_shrinking_in_blocks_changes_a_picture_little(source: tuple[int, int]) -> None:
+    picture = texture(*source, seed=4)
+    shrunk = shrink_image(picture, (54, 96))
+    assert shrunk.shape == (54, 96)
+    change = shrunk.astype(float) - resize_image(picture, (54, 96)).astype(float)
+    assert np.abs(change).mean() < 4

@@ -174,8 +174,9 @@ def _look_at_frames(
         index, frame = item
         if index not in wanted:
             return index, _Look(thumbnail(frame), _NOT_KEPT)
-        small: Frame = resize_image(frame, survey_size((frame.shape[0], frame.shape[1])))
-        return index, _Look(thumbnail(frame), small)
+        source = (frame.shape[0], frame.shape[1])
+        small: Frame = resize_image(frame, survey_size(source))
+        return index, _Look(thumbnail(small, source=source), small)
 
     def read() -> Iterator[tuple[int, Frame]]:
         if window is not None:
