@@ -82,6 +82,7 @@ def cut(self, prompts):
         return complete(self, prompts)
 Run.complete = cut
 with Video.open(clip) as video:
+    video.decode_in_order()  # as a whole run does
     with Stage("open and survey"):
         episode = pipe.ground(video, query)
     with Stage("propagation"):

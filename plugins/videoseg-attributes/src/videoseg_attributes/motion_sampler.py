@@ -17,6 +17,7 @@ from videoseg.types import (
     VideoSource,
     Window,
 )
+from videoseg_attributes.vision.optical_flow import shrink_image, to_gray
 
 __all__ = ["MotionSampler"]
 
@@ -182,13 +183,10 @@ def _motion_profile(video: VideoSource, positions: Sequence[int]) -> FloatArray:
 
 
 def _thumbnail(frame: Frame) -> FloatArray:
-    import cv2
-
     height, width = frame.shape[:2]
     scale = min(1.0, _PROFILE_WIDTH / max(height, width))
-    size = (max(2, round(width * scale)), max(2, round(height * scale)))
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    gray: FloatArray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    size = (max(2, round(height * scale)), max(2, round(width * scale)))
+    gray: FloatArray = to_gray(shrink_image(frame, size)).astype(np.float32)
     return gray
 
 

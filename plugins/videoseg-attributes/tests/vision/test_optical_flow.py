@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from videoseg_attributes.regions.frames import survey_flow
 from videoseg_attributes.vision.optical_flow import (
     FLOW_PRESETS,
     FlowPreset,
     dense_flow,
     flow_confidence,
     resize_flow,
+    resize_image,
+    shrink_image,
     to_gray,
     warp,
 )
@@ -102,3 +105,24 @@ def test_an_unknown_preset_is_refused_by_name() -> None:
 def test_gray_of_a_frame_that_is_not_rgb_is_refused() -> None:
     with pytest.raises(ShapeError, match="RGB"):
         to_gray(np.zeros((8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("source", [(480, 854), (481, 853), (60, 96), (20, 30)])
+def test_shrinking_in_blocks_changes_a_picture_little(source: tuple[int, int]) -> None:
+    picture = texture(*source, seed=4)
+    shrunk = shrink_image(picture, (54, 96))
+    assert shrunk.shape == (54, 96)
+    change = shrunk.astype(float) - resize_image(picture, (54, 96)).astype(float)
+    assert np.abs(change).mean() < 4
+
+
+@pytest.mark.parametrize("size", [(120, 160), (181, 319)])
+def test_the_flow_of_a_survey_is_on_its_grid_and_in_its_pixels(size: tuple[int, int]) -> None:
+    height, width = size
+    big = texture(height + 20, width + 20, seed=1)
+    first, second = big[10:-10, 10:-10], big[7 : height + 7, 6 : width + 6]
+    flow = survey_flow(first, second, preset="balanced")
+    assert flow.shape == (*size, 2)
+    inner = flow[16:-16, 16:-16]
+    assert np.abs(np.median(inner[..., 0]) - 4) < 0.25
+    assert np.abs(np.median(inner[..., 1]) - 3) < 0.25

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from videoseg_attributes.regions.frames import choose_frames, read_window
@@ -77,3 +78,14 @@ def test_cuts_are_found_where_the_shots_were_joined() -> None:
 def test_real_clips_in_one_shot_have_no_cut(clip: str) -> None:
     video = Video.open(DATA / "davis" / "JPEGImages" / "480p" / clip)
     assert _find_cuts(video, Window(0, min(30, len(video)))) == ()
+
+
+@pytest.mark.parametrize("size", [(328, 1000), (480, 854), (1000, 328)])
+def test_surveyed_frames_and_those_between_have_thumbnails_of_one_size(
+    size: tuple[int, int],
+) -> None:
+    scenes = [_tinted(1, (1.0, 0.6, 0.3)), _tinted(2, (0.3, 0.6, 1.0))]
+    frames = [cv2.resize(scenes[index >= 2], size[::-1]) for index in range(8)]
+    video = Video.from_frames(np.stack(frames), fps=10.0)
+    _, cuts = read_window(video, Window(0, 8), (0, 7))  # frames 2 to 5 lie between
+    assert cuts == (2,)

@@ -12,6 +12,7 @@ import numpy as np
 from videoseg.types import BoolArray, FloatArray, VideoSource
 from videoseg_attributes.grounding.outlines import boundary_contrast, outline_score, solidity
 from videoseg_attributes.vision.color import NUM_COLOR_BINS, color_histogram
+from videoseg_attributes.vision.optical_flow import resize_image
 
 if TYPE_CHECKING:
     from videoseg_attributes.regions.survey import Candidate, Survey
@@ -420,8 +421,6 @@ def _sample_pixels(
     video: VideoSource, survey: Survey, candidates: Sequence[Candidate]
 ) -> dict[int, _PixelSamples]:
     """Measure each candidate's pixels on frames that show much of it."""
-    import cv2
-
     wanted: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         areas = np.array([0 if rle is None else rle.area for rle in candidate.masks])
@@ -434,8 +433,7 @@ def _sample_pixels(
     looks = {item.candidate_id: _PixelSamples(np.zeros(NUM_COLOR_BINS)) for item in candidates}
     for position, shown_there in sorted(wanted.items()):
         (frame,) = video.read([survey.frames[position]])
-        resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-        small = np.asarray(resized, dtype=np.uint8)
+        small = resize_image(frame, (height, width))
         for candidate in shown_there:
             mask = candidate.mask(position)
             if mask is None:

@@ -83,7 +83,7 @@ class OutlinedTrack:
                 (last.center[1] - before.center[1]) * steps,
             )
         moved = _dilate(shift_mask(last.mask, round(shift[0]), round(shift[1])), _OFF_PLACE)
-        return float((moved & part.mask).sum()) > _INSIDE * part.area
+        return float(np.count_nonzero(moved & part.mask)) > _INSIDE * part.area
 
     def add_piece(self, part: OutlinedPart) -> None:
         """Add a part as one more piece of this object."""
@@ -151,8 +151,8 @@ def _associate(
         costs = [
             (cost, index, number)
             for index, chain in enumerate(chains)
-            for number, part in enumerate(here)
-            if (cost := _association_cost(chain, part, shots, diagonal)) < _MOST_COST
+            for number, cost in enumerate(_association_costs(chain, here, shots, diagonal))
+            if cost < _MOST_COST
         ]
         linked: set[int] = set()
         used: set[int] = set()
@@ -206,26 +206,42 @@ def _is_detail(chain: OutlinedTrack, other: OutlinedTrack) -> bool:
         )
         hull = np.zeros(part.mask.shape, dtype=np.uint8)
         cv2.fillConvexPoly(hull, cv2.convexHull(np.vstack(list(outlines))), 1)
-        within += bool(float((hull.astype(bool) & part.mask).sum()) > _INSIDE * part.area)
+        within += bool(
+            float(np.count_nonzero(hull.astype(bool) & part.mask)) > _INSIDE * part.area
+        )
     return within > _ALWAYS * len(chain.parts)
 
 
+def _association_costs(
+    chain: OutlinedTrack, parts: Sequence[OutlinedPart], shots: Sequence[int], diagonal: float
+) -> list[float]:
+    """Return how unlikely each part of one frame is to continue a track; lower is likelier."""
+    last, usual = chain.last, max(chain.usual_area(), 1.0)
+    return [_association_cost(chain, last, usual, part, shots, diagonal) for part in parts]
+
+
 def _association_cost(
-    chain: OutlinedTrack, part: OutlinedPart, shots: Sequence[int], diagonal: float
+    chain: OutlinedTrack,
+    last: OutlinedPart,
+    usual: float,
+    part: OutlinedPart,
+    shots: Sequence[int],
+    diagonal: float,
 ) -> float:
-    last = chain.last
     color = math.dist(last.color, part.color)
     if color > _MOST_COLOR:
-        return np.inf
-    grown = part.area / max(chain.usual_area(), 1.0)
+        return math.inf
+    grown = part.area / usual
     if grown > _MOST_GROWN or grown < _MOST_SHRUNK:
-        return np.inf
-    cost = color / _COLOR_SCALE + 0.5 * abs(float(np.log(part.area / last.area)))
+        return math.inf
+    cost = color / _COLOR_SCALE + 0.5 * abs(math.log(part.area / last.area))
     if shots[part.position] != shots[last.position]:
         return cost + 0.5
     gap = part.position - last.position
     x, y = chain.predict_center(part.position)
-    away = float(np.hypot(part.center[0] - x, part.center[1] - y)) / diagonal
+    away = math.hypot(part.center[0] - x, part.center[1] - y) / diagonal
     reach = min(_LARGEST_REACH, _REACH * (1 + _GAP_REACH * (gap - 1)))
     # An object is most likely still where it just was, so a long gap costs, too.
-    return cost + _PLACE_WEIGHT * away / reach + _GAP_COST * (gap - 1) if away < reach else np.inf
+    return (
+        cost + _PLACE_WEIGHT * away / reach + _GAP_COST * (gap - 1) if away < reach else math.inf
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import lru_cache
 
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray, IntArray
+from videoseg_attributes.regions.components import PixelBox, find_components
 from videoseg_attributes.regions.frames import SurveyFrame
 from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.guided_filter import guided_filter
@@ -39,8 +41,6 @@ _FASTEST_FLOOR = 0.15  # pixels of the survey's grid a frame
 _LEAST_PIXELS = 6.0  # pixels of the survey's grid
 _LOWEST_OF_NOISE = 1.5  # times the noise
 _BAND = 0.35  # width of the band around a part, of the square root of its area
-
-_Box: TypeAlias = tuple[int, int, int, int]  # left, top, width, height
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -143,10 +143,17 @@ def color_distance(coarse: IntArray, num_bins: int, first: BoolArray, second: Bo
 
 def coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, int]:
     """Join pairs of neighboring bins along each axis; return the bins and how many there are."""
-    parts = np.unravel_index(bins, shape)
+    table, num_bins = _coarse_table(shape)
+    return table[bins], num_bins
+
+
+@lru_cache(maxsize=4)
+def _coarse_table(shape: tuple[int, ...]) -> tuple[IntArray, int]:
+    parts = np.unravel_index(np.arange(math.prod(shape)), shape)
     halves = tuple(-(-size // 2) for size in shape)
-    joined = np.asarray(np.ravel_multi_index(tuple(part // 2 for part in parts), halves))
-    return joined, int(np.prod(halves))
+    table = np.asarray(np.ravel_multi_index(tuple(part // 2 for part in parts), halves))
+    table.setflags(write=False)
+    return table, math.prod(halves)
 
 
 def _relative_strength(frame: SurveyFrame) -> FloatImage:
@@ -161,7 +168,7 @@ def _relative_strength(frame: SurveyFrame) -> FloatImage:
 
 def _regions(
     level_map: FloatImage, levels: Sequence[float], frame: SurveyFrame
-) -> list[tuple[BoolArray, _Box]]:
+) -> list[tuple[BoolArray, PixelBox]]:
     import cv2
 
     smallest = max(_LEAST_PIXELS, _SMALLEST * level_map.size)
@@ -170,13 +177,12 @@ def _regions(
     for level in levels:
         above = (level_map > level).astype(np.uint8)
         binary = cv2.morphologyEx(above, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-        num, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
-        areas = stats[1:num, cv2.CC_STAT_AREA]
-        fitting = (areas >= smallest) & (areas <= _LARGEST * level_map.size)
-        for label in 1 + np.flatnonzero(fitting):
-            left, top, width, height, _ = (int(value) for value in stats[label])
+        found = find_components(np.asarray(binary, dtype=np.uint8))
+        fitting = (found.areas >= smallest) & (found.areas <= _LARGEST * level_map.size)
+        for label in np.flatnonzero(fitting).tolist():
+            left, top, width, height = found.box_of(label)
             rows, columns = slice(top, top + height), slice(left, left + width)
-            inside = labels[rows, columns] == label
+            inside = found.labels[rows, columns] == label
             if float(np.median(frame.strength[rows, columns][inside])) < lowest:
                 continue
             mask = np.zeros(level_map.shape, dtype=bool)
@@ -186,12 +192,12 @@ def _regions(
 
 
 def _score(
-    mask: BoolArray, box: _Box, rooted: FloatImage, coarse: IntArray, num_bins: int
+    mask: BoolArray, box: PixelBox, rooted: FloatImage, coarse: IntArray, num_bins: int
 ) -> float:
     import cv2
 
     left, top, width, height = box
-    area = int(mask[top : top + height, left : left + width].sum())
+    area = np.count_nonzero(mask[top : top + height, left : left + width])
     reach = max(6, round(_BAND * np.sqrt(area)))
     rows = slice(max(0, top - reach), top + height + reach)
     columns = slice(max(0, left - reach), left + width + reach)
@@ -209,16 +215,18 @@ def _score(
     return float(motion * color * (area / mask.size) ** _SIZE_POWER * border)
 
 
-def _drop_nested(position: int, scored: list[tuple[float, BoolArray, _Box]]) -> list[MovingPart]:
+def _drop_nested(
+    position: int, scored: list[tuple[float, BoolArray, PixelBox]]
+) -> list[MovingPart]:
     kept: list[tuple[MovingPart, int]] = []
     for score, mask, (left, top, width, height) in sorted(scored, key=lambda item: -item[0]):
         if score <= 0:
             break
         box = slice(top, top + height), slice(left, left + width)
         patch = mask[box]
-        area = int(patch.sum())
+        area = int(np.count_nonzero(patch))
         if all(
-            int((patch & part.mask[box]).sum()) / min(area, other) < _NESTED
+            np.count_nonzero(patch & part.mask[box]) / min(area, other) < _NESTED
             for part, other in kept
         ):
             kept.append((MovingPart(position, mask, score), area))

@@ -234,8 +234,8 @@ def _covered_fraction(track: MovingTrack, chains: Sequence[OutlinedTrack]) -> fl
         for chain in chains:
             if position in chain.parts:
                 union |= chain.parts[position].mask
-        covered += float((mask & union).sum())
-        total += float(mask.sum())
+        covered += float(np.count_nonzero(mask & union))
+        total += float(np.count_nonzero(mask))
     return covered / total if total else 0.0
 
 
@@ -246,7 +246,7 @@ def _contained_fraction(chain: OutlinedTrack, track: MovingTrack) -> float:
         mask = track.mask(position)
         total += part.area
         if mask is not None:
-            shared += float((part.mask & mask).sum())
+            shared += float(np.count_nonzero(part.mask & mask))
     return shared / total if total else 0.0
 
 
@@ -255,7 +255,7 @@ def _contained_fraction_where_met(chain: OutlinedTrack, track: MovingTrack) -> f
     shares = []
     for position, part in chain.parts.items():
         mask = track.mask(position)
-        shared = 0.0 if mask is None else float((part.mask & mask).sum())
+        shared = 0.0 if mask is None else float(np.count_nonzero(part.mask & mask))
         if shared > 0:
             shares.append(shared / part.area)
     return float(np.median(shares)) if len(shares) > 1 else 0.0
@@ -326,7 +326,8 @@ def depth_order(masks: Sequence[Sequence[BoolArray | None]]) -> tuple[tuple[int,
         masks: For each object its mask on each frame, shape (h, w); None where not visible.
     """
     areas = [
-        np.array([0.0 if mask is None else float(mask.sum()) for mask in track]) for track in masks
+        np.array([0.0 if mask is None else float(np.count_nonzero(mask)) for mask in track])
+        for track in masks
     ]
     shown = [_visible_fraction(track, area) for track, area in zip(masks, areas, strict=True)]
     pairs: list[tuple[int, int]] = []
@@ -396,4 +397,4 @@ def _touch(one: BoolArray | None, other: BoolArray | None) -> bool:
     if one is None or other is None:
         return False
     near = cv2.dilate(one.astype(np.uint8), np.ones((7, 7), np.uint8))
-    return int((near.astype(bool) & other).sum()) >= 3
+    return int(np.count_nonzero(near.astype(bool) & other)) >= 3

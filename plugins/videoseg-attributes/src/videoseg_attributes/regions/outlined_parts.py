@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.types import BoolArray, FloatArray, IntArray, Size
+from videoseg_attributes.regions.components import find_components
 from videoseg_attributes.regions.frames import SurveyFrame
 from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.optical_flow import FloatImage
@@ -181,6 +182,8 @@ def _parts_of_frame(
     centers: FloatImage,
     groups: Sequence[Sequence[int]],
 ) -> list[OutlinedPart]:
+    import cv2
+
     labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2]).astype(np.uint8)
     counts = np.bincount(labels.ravel(), minlength=len(centers))
     smallest = max(_LEAST_PIXELS, _SMALLEST * labels.size)
@@ -191,7 +194,9 @@ def _parts_of_frame(
             continue
         members = np.zeros(256, dtype=np.uint8)
         members[list(group)] = 1
-        regions += _regions(members[labels], steps, 0, worth=1.0)
+        chosen = np.asarray(cv2.LUT(labels, members), dtype=np.uint8)
+        only_first = None if len(group) == 1 else np.asarray(labels == group[0]).view(np.uint8)
+        regions += _regions(chosen, steps, 0, worth=1.0, part=only_first)
     # A white object on light ground shares its cluster: what color steps enclose is an object.
     enclosed = (steps < _STEP).astype(np.uint8)
     regions += _regions(enclosed, steps, _RIM, worth=_ENCLOSED_WORTH)
@@ -212,7 +217,9 @@ def _make_part(position: int, region: _Region, image: FloatImage) -> OutlinedPar
     )
 
 
-def _regions(binary: ByteMask, steps: FloatImage, rim: int, *, worth: float) -> list[_Region]:
+def _regions(
+    binary: ByteMask, steps: FloatImage, rim: int, *, worth: float, part: ByteMask | None = None
+) -> list[_Region]:
     """Return compact outlined regions.
 
     Args:
@@ -220,27 +227,32 @@ def _regions(binary: ByteMask, steps: FloatImage, rim: int, *, worth: float) -> 
         steps: See ``_color_steps``.
         rim: By how many pixels to widen each region.
         worth: Factor of what each is worth.
+        part: 1 at one of the two colors that the regions consist of. Regions that show only one
+            of them are left out, as they have been looked at before.
     """
     import cv2
 
     size = (binary.shape[0], binary.shape[1])
     opened = cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
+    found = find_components(np.asarray(opened, dtype=np.uint8))
     smallest = max(_LEAST_PIXELS, _SMALLEST * binary.size)
     regions: list[_Region] = []
     # Texture falls into hundreds of specks of one color; an object is among the largest.
-    for label in np.argsort(-areas)[: min(num - 1, _MOST_REGIONS)]:
-        left, top, width, height, area = (int(value) for value in stats[label])
+    for label in np.argsort(-found.areas)[:_MOST_REGIONS]:
+        area = int(found.areas[label])
         if area < smallest:
             break
         if area > _LARGEST * binary.size:
             continue
+        left, top, width, height = found.box_of(label)
+        if width == size[1] or height == size[0]:
+            continue  # scenery
         right, bottom = (min(left + width + rim, size[1]), min(top + height + rim, size[0]))
         left, top = max(0, left - rim), max(0, top - rim)
         rows, columns = slice(top, bottom), slice(left, right)
-        piece = (labels[rows, columns] == label).astype(np.uint8)
+        piece = (found.labels[rows, columns] == label).astype(np.uint8)
+        if part is not None and cv2.countNonZero(piece & part[rows, columns]) in (0, area):
+            continue
         if rim:
             piece = np.asarray(cv2.dilate(piece, _disc(rim)), dtype=np.uint8)
             area = int(cv2.countNonZero(piece))
@@ -312,7 +324,7 @@ def _color_steps(lab: FloatImage) -> FloatImage:
     rows, columns = slice(_RIM, _RIM + height), slice(_RIM, _RIM + width)
     across = padded[rows, 2 * _RIM :] - padded[rows, :width]
     down = padded[2 * _RIM :, columns] - padded[:height, columns]
-    steps = np.maximum(np.sum(across**2, axis=-1), np.sum(down**2, axis=-1))
+    steps = np.maximum(*(np.einsum("ijk,ijk->ij", way, way) for way in (across, down)))
     return np.asarray(np.sqrt(steps), dtype=np.float32)
 
 
@@ -338,7 +350,8 @@ def _is_shadow(region: _Region, lab: FloatImage) -> bool:
     )
     if not beyond.any():
         return False
-    change = lab[rows, columns][beyond] - lab[rows, columns][piece > 0].mean(axis=0)
+    around = lab[rows, columns]
+    change = around[beyond] - np.array(cv2.mean(around, mask=piece)[:3], dtype=np.float32)
     lighter = (change[:, 0] > _SHADE[0]) & (change[:, 0] < _SHADE[1])
     same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
     return bool(np.count_nonzero(lighter & same_tint) > _SHADED_OUTLINE * len(change))

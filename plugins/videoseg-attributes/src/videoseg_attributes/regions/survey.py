@@ -271,7 +271,7 @@ def _union_of_tracks(tracks: Sequence[MovingTrack], tracker: Tracker) -> list[Bo
 
 
 def _overlap_fraction(mask: BoolArray, of: BoolArray) -> float:
-    return float((mask & of).sum()) / max(1.0, float(mask.sum()))
+    return float(np.count_nonzero(mask & of)) / max(1.0, float(np.count_nonzero(mask)))
 
 
 def _is_new(track: MovingTrack, others: Sequence[MovingTrack]) -> bool:

@@ -10,13 +10,13 @@ import numpy as np
 
 from videoseg.masks import remove_specks
 from videoseg.types import BoolArray
-from videoseg_attributes.regions.frames import SurveyFrame
+from videoseg_attributes.regions.frames import SurveyFrame, survey_flow
 from videoseg_attributes.regions.moving_parts import MovingPart
 from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.histograms import Histogram, HistogramCue
 from videoseg_attributes.vision.motion import Homography, camera_flow, fit_camera_motion
-from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, flow_confidence, warp
+from videoseg_attributes.vision.optical_flow import FloatImage, flow_confidence, warp
 
 __all__ = ["MovingTrack", "Tracker"]
 
@@ -49,6 +49,7 @@ _EDGE_EPSILON = 1e-3  # guide variance below which the guided filter sees a flat
 _STRENGTH_RANGE = 40.0  # times the noise: faster motion shares a bin
 _NEAR_REACH = 0.2  # of the square root of the area
 _FAR_WEIGHT = 0.1  # of far background against near background
+_CAMERA_STRIDE, _CAMERA_DRAWS = 8, 300  # pixels; where a hidden object is, is known roughly
 _CERTAIN = (0.01, 0.99)  # limits of a probability before its logarithm is taken
 
 
@@ -103,7 +104,7 @@ class _Gap:
     @cached_property
     def camera(self) -> Homography:
         """The camera's motion alone."""
-        return fit_camera_motion(self.flow)
+        return fit_camera_motion(self.flow, stride=_CAMERA_STRIDE, most_draws=_CAMERA_DRAWS)
 
 
 @dataclass(eq=False, slots=True)
@@ -123,6 +124,7 @@ class Tracker:
     shots: Sequence[int]
     _gaps: dict[tuple[int, int], _Gap] = field(default_factory=dict)
     _guides: dict[int, FloatImage] = field(default_factory=dict)
+    _strengths: dict[int, HistogramCue] = field(default_factory=dict)
 
     def track(self, seed: MovingPart, taken: Sequence[BoolArray]) -> MovingTrack:
         """Track a part in both directions.
@@ -135,7 +137,7 @@ class Tracker:
         track = MovingTrack(seed, [None] * num, [0.0] * num)
         start = seed.position
         probability, model = self._settle(seed, taken[start])
-        if float((probability > 0.5).sum()) < _SMALLEST * probability.size:
+        if float(np.count_nonzero(probability > 0.5)) < _SMALLEST * probability.size:
             return track
         track.probability[start] = probability
         track.support[start] = seed.score
@@ -162,21 +164,20 @@ class Tracker:
     def _measure_gap(self, pair: tuple[int, int]) -> dict[tuple[int, int], _Gap]:
         grays = [self.frames[position].gray for position in pair]
         there, back = (
-            dense_flow(one, other, scale=1.0, preset="balanced")
-            for one, other in (grays, grays[::-1])
+            survey_flow(one, other, preset="balanced") for one, other in (grays, grays[::-1])
         )
         return {pair: _Gap(there, back), pair[::-1]: _Gap(back, there)}
 
     def _settle(self, seed: MovingPart, taken: BoolArray) -> tuple[FloatImage, _Model]:
         import cv2
 
-        frame, cue = self.frames[seed.position], self.cues[seed.position]
+        cue = self.cues[seed.position]
         soft = np.asarray(cv2.GaussianBlur(seed.mask.astype(np.float32), (0, 0), 2.0))
         near = _near(seed.mask)
         inside = np.clip(soft, _SEED_SURE[0], _SEED_SURE[1])
         prior: FloatImage = np.where(near, inside, _SEED_OUTSIDE).astype(np.float32)
         probability = prior
-        bins = _strength_cue(frame)
+        bins = self._strength_cue(seed.position)
         for _ in range(_SETTLING_ROUNDS):
             foreground, background = np.square(probability), _background_weight(probability, near)
             odds = _COLOR_WEIGHT * cue.log_ratio(foreground, background)
@@ -190,7 +191,7 @@ class Tracker:
             cue.sample(background),
             bins.sample(probability**2),
             bins.sample(background),
-            float((probability > 0.5).sum()),
+            float(np.count_nonzero(probability > 0.5)),
         )
         return probability, model
 
@@ -256,13 +257,13 @@ class Tracker:
     ) -> list[MovingPart]:
         mine: list[MovingPart] = []
         for part in self.parts[position]:
-            area = float(part.mask.sum())
-            if float((part.mask & taken).sum()) > 0.5 * area:
+            area = float(np.count_nonzero(part.mask))
+            if float(np.count_nonzero(part.mask & taken)) > 0.5 * area:
                 continue
             expected = prior > 0.5 if prior is not None else None
             if expected is not None and not lost and expected.any():
-                shared = float((part.mask & expected).sum())
-                union = area + float(expected.sum()) - shared
+                shared = float(np.count_nonzero(part.mask & expected))
+                union = area + float(np.count_nonzero(expected)) - shared
                 if shared / area > _PART_INSIDE or shared / union > _PART_OVERLAP:
                     mine.append(part)
             elif _PART_SIZES[0] < area / max(model.area, 1.0) < _PART_SIZES[1]:
@@ -282,25 +283,29 @@ class Tracker:
     ) -> FloatImage | None:
         import cv2
 
-        frame, cue = self.frames[position], self.cues[position]
+        cue = self.cues[position]
         if prior is None or (lost and mine):
             prior = np.asarray(cv2.GaussianBlur(mine[0].mask.astype(np.float32), (0, 0), 2.0))
         prior_odds = _logit(np.clip(prior, _PRIOR_LIMITS[0], _PRIOR_LIMITS[1]))
         near = _near(prior > _NEAR_PRIOR)
         color = cue.look_up(model.color, model.surroundings)
         odds = _PRIOR_WEIGHT * prior_odds + _COLOR_WEIGHT * color
-        odds += _STRENGTH_WEIGHT * _strength_cue(frame).look_up(model.strength, model.quiet)
+        odds += _STRENGTH_WEIGHT * self._strength_cue(position).look_up(
+            model.strength, model.quiet
+        )
         if mine:
             together = np.any([part.mask for part in mine], axis=0)
             soft = np.asarray(cv2.GaussianBlur(together.astype(np.float32), (0, 0), _PART_BLUR))
-            covered = float((together & (prior > 0.5)).sum()) / max(1, int((prior > 0.5).sum()))
+            covered = float(np.count_nonzero(together & (prior > 0.5))) / max(
+                1, int(np.count_nonzero(prior > 0.5))
+            )
             odds += _PART_WEIGHT * (soft - np.float32(_COVERED_WEIGHT * covered))
             near |= _near(together)
         odds[~near] = -6
         odds[taken] = -6
         probability = self._refine(position, odds)
         mask = probability > 0.5
-        area = float(mask.sum())
+        area = float(np.count_nonzero(mask))
         if area < max(_SMALLEST * mask.size, _SHRUNK * model.area):
             return None
         # In surroundings of its own color, a mask could live on without its object.
@@ -309,7 +314,7 @@ class Tracker:
         return probability
 
     def _learn(self, model: _Model, probability: FloatImage, position: int) -> None:
-        bins, cue = _strength_cue(self.frames[position]), self.cues[position]
+        bins, cue = self._strength_cue(position), self.cues[position]
         foreground = probability**2
         background = _background_weight(probability, _near(probability > 0.5))
         for old, new in (
@@ -321,7 +326,19 @@ class Tracker:
             scale = old.sum() / max(new.sum(), 1e-6)
             old *= 1 - _MODEL_RATE
             old += _MODEL_RATE * scale * new
-        model.area = _AREA_KEPT * model.area + _AREA_NEW * float((probability > 0.5).sum())
+        model.area = _AREA_KEPT * model.area + _AREA_NEW * float(
+            np.count_nonzero(probability > 0.5)
+        )
+
+    def _strength_cue(self, position: int) -> HistogramCue:
+        if position not in self._strengths:
+            frame = self.frames[position]
+            level = np.log1p(frame.supported / np.float32(frame.noise)) / np.float32(
+                np.log1p(_STRENGTH_RANGE)
+            )
+            bins = np.clip(level * _STRENGTH_BINS, 0, _STRENGTH_BINS - 1).astype(np.intp)
+            self._strengths[position] = HistogramCue(bins, (_STRENGTH_BINS,), 2.0)
+        return self._strengths[position]
 
     def _refine(self, position: int, odds: FloatImage) -> FloatImage:
         import cv2
@@ -350,20 +367,20 @@ class Tracker:
         return result
 
 
-def _strength_cue(frame: SurveyFrame) -> HistogramCue:
-    level = np.log1p(frame.supported / np.float32(frame.noise)) / np.float32(
-        np.log1p(_STRENGTH_RANGE)
-    )
-    bins = np.clip(level * _STRENGTH_BINS, 0, _STRENGTH_BINS - 1).astype(np.intp)
-    return HistogramCue(bins, (_STRENGTH_BINS,), 2.0)
-
-
 def _near(mask: BoolArray) -> BoolArray:
     import cv2
 
-    radius = max(6, round(_NEAR_REACH * float(np.sqrt(mask.sum()))))
-    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-    near: BoolArray = away <= radius
+    radius = max(6, round(_NEAR_REACH * float(np.sqrt(np.count_nonzero(mask)))))
+    near = np.zeros(mask.shape, dtype=bool)
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width == 0:
+        return near
+    # What lies farther than the radius from its box is not near.
+    rows = slice(max(0, top - radius), top + height + radius)
+    columns = slice(max(0, left - radius), left + width + radius)
+    outside = (~mask[rows, columns]).view(np.uint8)
+    away = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_3)
+    near[rows, columns] = away <= radius
     return near
 
 

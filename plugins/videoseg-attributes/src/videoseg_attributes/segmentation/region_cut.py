@@ -265,10 +265,21 @@ def _relearn(
 
 
 def _cut(odds: FloatImage, edges: Frame, possible: BoolArray, positive: BoolArray) -> BoolArray:
+    import cv2
+
     limited = np.clip(odds, -CERTAIN * _UNCERTAIN, CERTAIN * _UNCERTAIN)
     limited[~possible] = -CERTAIN
     limited[positive] = CERTAIN
-    return graph_cut(limited, edges, smoothness=_SMOOTHNESS)
+    mask = np.zeros(odds.shape, dtype=bool)
+    # Beyond what is possible all sides are fixed: one such pixel all around is enough.
+    left, top, width, height = cv2.boundingRect(possible.astype(np.uint8))
+    rows = slice(max(0, top - 1), top + height + 1)
+    columns = slice(max(0, left - 1), left + width + 1)
+    if width and height:
+        mask[rows, columns] = graph_cut(
+            limited[rows, columns], edges[rows, columns], smoothness=_SMOOTHNESS
+        )
+    return mask
 
 
 def _crop_around(box: Box, size: tuple[int, int]) -> _Crop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -108,12 +109,18 @@ def motion_cue(residual: FloatImage, noise: float, *, limit: float = 3.0) -> His
 
 
 def _smooth(counts: Histogram) -> Histogram:
-    for axis in range(counts.ndim):
-        along = np.moveaxis(counts, axis, 0)
-        smooth = 0.5 * along
-        smooth[1:] += _NEIGHBOR * along[:-1]
-        smooth[:1] += _NEIGHBOR * along[:1]
-        smooth[:-1] += _NEIGHBOR * along[1:]
-        smooth[-1:] += _NEIGHBOR * along[-1:]
-        counts = np.moveaxis(smooth, 0, axis)
+    for axis, size in enumerate(counts.shape):
+        along = counts.reshape(-1, size, math.prod(counts.shape[axis + 1 :]))
+        counts = np.matmul(_smoothing(size), along).reshape(counts.shape)
     return counts
+
+
+@lru_cache(maxsize=16)
+def _smoothing(size: int) -> Histogram:
+    """Return the matrix that mixes each of some bins in a row with its neighbors."""
+    row = np.arange(size)
+    mixed = 0.5 * np.eye(size)
+    for neighbor in (row - 1, row + 1):
+        mixed[row, np.clip(neighbor, 0, size - 1)] += _NEIGHBOR
+    mixed.setflags(write=False)
+    return mixed

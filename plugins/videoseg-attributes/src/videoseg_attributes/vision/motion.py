@@ -49,7 +49,9 @@ _FULL_SUPPORT = 0.5  # of the difference that the scenery's motion leaves
 _LEAST_DEPTH = 0.1  # third coordinate of a mapped corner; lower, and the fit folds the frame
 
 
-def fit_camera_motion(flow: FloatImage, *, stride: int = 4) -> Homography:
+def fit_camera_motion(
+    flow: FloatImage, *, stride: int = 4, most_draws: int = _MOST_DRAWS
+) -> Homography:
     """Fit the camera's motion to a flow: the homography most of the frame agrees with.
 
     Deterministic: the same flow gives the same homography.
@@ -57,12 +59,13 @@ def fit_camera_motion(flow: FloatImage, *, stride: int = 4) -> Homography:
     Args:
         flow: Shape (H, W, 2), in pixels of its own grid.
         stride: Every stride-th pixel in both directions is used.
+        most_draws: Of four points, to find the one that most agree with.
 
     Returns:
         Shape (3, 3), mapping (x, y, 1) of the first frame to the second; the identity if
         the flow supports none (a tiny or degenerate frame).
     """
-    fitted = _fit_plane(flow, _allowed_miss(flow), stride=stride)
+    fitted = _fit_plane(flow, _allowed_miss(flow), stride=stride, most_draws=most_draws)
     return np.eye(3) if fitted is None else fitted
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "resize_flow",
     "resize_image",
     "round_trip_error",
+    "shrink_image",
     "to_gray",
     "warp",
 ]
@@ -130,6 +131,18 @@ def resize_image(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
         np.ascontiguousarray(image), (size[1], size[0]), interpolation=interpolation
     )
     return resized
+
+
+def shrink_image(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
+    """Return an image at a smaller (height, width), as ``resize_image``, but faster.
+
+    Averaging whole blocks of pixels is ten times as fast as averaging parts of them, so that is
+    done first, where the image can be divided into blocks.
+    """
+    height, width = image.shape[:2]
+    most = min(height // size[0], width // size[1])
+    block = next((side for side in range(most, 1, -1) if not (height % side or width % side)), 1)
+    return resize_image(resize_image(image, (height // block, width // block)), size)
 
 
 def resize_flow(flow: FloatImage, size: Size) -> FloatImage:

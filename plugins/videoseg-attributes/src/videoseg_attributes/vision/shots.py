@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types import Frame
+from videoseg.types import Frame, Size
 from videoseg_attributes.vision.optical_flow import (
     FloatImage,
     GrayFrame,
     dense_flow,
-    resize_image,
+    shrink_image,
     to_gray,
     warp,
 )
@@ -64,12 +64,18 @@ class CutEvidence:
         )
 
 
-def thumbnail(frame: Frame) -> Thumbnail:
-    """Shrink an RGB frame, shape (H, W, 3), to what cut detection needs."""
-    height, width = frame.shape[:2]
+def thumbnail(frame: Frame, *, source: Size | None = None) -> Thumbnail:
+    """Shrink an RGB frame, shape (H, W, 3), to what cut detection needs.
+
+    Args:
+        frame: The frame.
+        source: (height, width) that it had before it was made smaller. Only thumbnails of
+            frames of one size can be compared, and this tells that of the thumbnail.
+    """
+    height, width = source or frame.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = resize_image(frame, size)
+    small = shrink_image(frame, size)
     bins = (small >> 5).astype(np.int64).reshape(-1, 3)
     counts = np.bincount(bins[:, 0] * 64 + bins[:, 1] * 8 + bins[:, 2], minlength=512)
     histogram = np.sqrt(counts / max(1, counts.sum())).astype(np.float32)
