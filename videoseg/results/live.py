@@ -8,6 +8,7 @@ how it ended.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -71,7 +72,7 @@ class LiveFolder:
                     "choose another folder"
                 )
             for name in earlier:
-                (self.folder / name).unlink()
+                _remove(self.folder / name)
             # Each line is written at once, so that a killed process loses none.
             self._file = (self.folder / LIVE_FILE).open("x", encoding="utf-8", buffering=1)
         except (OSError, ValueError) as error:
@@ -166,14 +167,16 @@ class LiveFolder:
         self.close()
 
     def _replaceable(self, *, overwrite: bool) -> list[str]:
-        """Return the files of an earlier live result, which may be replaced."""
+        """Return what there is of an earlier live result and its exports, to be replaced."""
+        from videoseg.results.folder import EXPORTS
+
         found = {entry.name for entry in self.folder.iterdir()} - {_LOCK}
         if found and not overwrite:
             raise OutputError(
                 f"{show_path(self.folder)} already exists; choose another folder or pass "
                 "overwrite=True"
             )
-        if foreign := sorted(found - _FILES):
+        if foreign := sorted(found - _FILES - {EXPORTS}):
             raise OutputError(
                 f"{show_path(self.folder)} holds files that are not part of a live result "
                 f"({shorten_text(', '.join(foreign[:3]), 200)}); choose another folder"
@@ -194,6 +197,13 @@ class LiveFolder:
         return OutputError(
             f"cannot write to {show_path(self.folder)}: {reason}; what was written before is kept"
         )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def load_live(folder: str | Path) -> Segmentation:

@@ -89,6 +89,7 @@ def test_damage_is_an_error_with_its_line(written, line, text):
 def test_only_a_live_result_is_replaced_and_only_if_asked(written):
     with pytest.raises(OutputError, match="already exists"):
         LiveFolder(written)
+    export(Segmentation.load(written), written / "exports" / "coco", format="coco")
     LiveFolder(written, overwrite=True).close()
     assert not written.exists()
     written.mkdir()
