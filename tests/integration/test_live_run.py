@@ -23,8 +23,6 @@ def frames():
 
 
 def test_ctrl_c_ends_it_and_keeps_everything(frames, toy_plugins, tmp_path):
-    options = ["--pipeline", "toy", "--live", "-o", "out", "--json"]
-    options += ["--warmup-frames", "4", "--max-side", "48"]
     with looped_stream(frames, fps=30) as url:
         process = subprocess.Popen(
             [
@@ -68,6 +66,18 @@ def test_ctrl_c_ends_it_and_keeps_everything(frames, toy_plugins, tmp_path):
         assert len(overlay) == result.video.num_frames and overlay.size == (32, 48)
 
 
+def test_a_guess_is_told_by_the_status(frames, toy_plugins, tmp_path):
+    with looped_stream(frames, fps=100, count=6) as url:
+        done = videoseg(
+            *("run", url, "the dog", "--pipeline", "toy", "--live", "-o", "out", "--json", "-q"),
+            *("--warmup-frames", "2", "--only", "masks", "--strict"),
+            folder=tmp_path,
+            plugins=toy_plugins,
+        )
+    assert done.returncode == 3 and json.loads(done.stdout)["status"] == "guessed"
+    assert "warning: 'dog' is not known" in done.stderr
+
+
 def test_a_source_that_ends_is_a_success(frames, toy_plugins, tmp_path):
     with looped_stream(frames, fps=100, count=8) as url:
         done = videoseg(
@@ -87,6 +97,7 @@ def test_a_source_that_ends_is_a_success(frames, toy_plugins, tmp_path):
         (("rtsp://127.0.0.1/x", "it"), "to watch a stream, add --live"),
         (("clip.mp4", "it", "--live"), "is not a live source"),
         (("0", "it", "--live", "--start", "3"), "--start cannot be used with --live"),
+        (("0", "it", "--live", "--reader", "pyav"), "--reader cannot be used with --live"),
         (("0", "--live", "--box", "0:1,1,5,5"), "--box, --point and --mask cannot be used"),
         (("http://127.0.0.1:9/x", "it", "--live"), "cannot be opened"),
     ],

@@ -42,6 +42,7 @@ class Settings:
         command: The command that is running.
         began: When the program began, by ``time.perf_counter``.
         verbosity: How often ``-v`` was given.
+        pipe_ended: Whether the reader of the output, such as ``| head``, has ended.
     """
 
     debug: bool = False
@@ -50,6 +51,7 @@ class Settings:
     command: click.Command | None = None
     began: float = field(default_factory=time.perf_counter)
     verbosity: int = 0
+    pipe_ended: bool = False
 
 
 def note(text: str) -> None:
@@ -147,8 +149,13 @@ class _OwnOutput(click.Command):
         settings.command = self
         # Of a group, its command logs.
         verbosity = 0 if isinstance(self, click.Group) else settings.verbosity
-        with own_output(), _logging(verbosity):
-            return super().invoke(ctx)
+        try:
+            with own_output(), _logging(verbosity):
+                return super().invoke(ctx)
+        except BrokenPipeError:
+            # Click ends the program for it, with an error that does not say why.
+            settings.pipe_ended = True
+            raise
 
 
 class VideosegCommand(_OwnOutput):

@@ -201,8 +201,7 @@ def run_program(
         text = "this machine is out of memory; try a smaller or shorter video"
         return _report(text, error, settings)
     except BaseException as error:
-        if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
-            # This is how click ends where the output is longer than a pipe holds.
+        if isinstance(error, SystemExit) and settings.pipe_ended:
             return _end_pipe()
         if isinstance(error, SystemExit) and is_completing():
             # This is how click ends after it has answered the shell.

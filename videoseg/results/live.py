@@ -8,13 +8,16 @@ how it ended.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from videoseg.errors import OutputError, VideosegError
 from videoseg.files import expand_path, make_folder
+from videoseg.files.lock import FileLock
 from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
 from videoseg.types import (
     FrameMasks,
@@ -39,6 +42,7 @@ LIVE_FILE = "masks.jsonl"
 _FORMAT = "videoseg-live"
 _SCHEMA_VERSION = 1
 _FILES = frozenset({LIVE_FILE, "overlay.mp4"})
+_LOCK = ".lock"
 
 
 class LiveFolder:
@@ -49,7 +53,7 @@ class LiveFolder:
         overwrite: Replace an earlier live result. Anything else is never replaced.
 
     Raises:
-        OutputError: If the folder exists, or cannot be made.
+        OutputError: If the folder exists, cannot be made, or another run is writing to it.
     """
 
     def __init__(self, folder: str | Path, *, overwrite: bool = False) -> None:
@@ -57,14 +61,22 @@ class LiveFolder:
         self._file: IO[str] | None = None
         self._has_begun = False
         self.num_frames = 0
+        self._lock = FileLock(self.folder / _LOCK)
         try:
             make_folder(self.folder.parent)
-            if self.folder.exists():
-                self._clear(overwrite=overwrite)
+            earlier = self._replaceable(overwrite=overwrite) if self.folder.exists() else []
             self.folder.mkdir(exist_ok=True)
+            if not self._lock.acquire():
+                raise OutputError(
+                    f"another run is still writing to {show_path(self.folder)}; wait for it, or "
+                    "choose another folder"
+                )
+            for name in earlier:
+                _remove(self.folder / name)
             # Each line is written at once, so that a killed process loses none.
             self._file = (self.folder / LIVE_FILE).open("x", encoding="utf-8", buffering=1)
         except (OSError, ValueError) as error:
+            self._lock.release()
             raise self._problem(error) from error
 
     def begin(
@@ -137,6 +149,9 @@ class LiveFolder:
         path = self.folder / LIVE_FILE
         if path.stat().st_size == 0:
             path.unlink()
+        self._lock.release()
+        # Another run may have taken the folder since.
+        with suppress(OSError):
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
 
@@ -151,20 +166,22 @@ class LiveFolder:
     ) -> None:
         self.close()
 
-    def _clear(self, *, overwrite: bool) -> None:
-        found = {entry.name for entry in self.folder.iterdir()}
+    def _replaceable(self, *, overwrite: bool) -> list[str]:
+        """Return what there is of an earlier live result and its exports, to be replaced."""
+        from videoseg.results.folder import EXPORTS
+
+        found = {entry.name for entry in self.folder.iterdir()} - {_LOCK}
         if found and not overwrite:
             raise OutputError(
                 f"{show_path(self.folder)} already exists; choose another folder or pass "
                 "overwrite=True"
             )
-        if foreign := sorted(found - _FILES):
+        if foreign := sorted(found - _FILES - {EXPORTS}):
             raise OutputError(
                 f"{show_path(self.folder)} holds files that are not part of a live result "
                 f"({shorten_text(', '.join(foreign[:3]), 200)}); choose another folder"
             )
-        for name in found:
-            (self.folder / name).unlink()
+        return sorted(found)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         text = well_formed(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
@@ -180,6 +197,13 @@ class LiveFolder:
         return OutputError(
             f"cannot write to {show_path(self.folder)}: {reason}; what was written before is kept"
         )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def load_live(folder: str | Path) -> Segmentation:

@@ -162,3 +162,15 @@ def test_a_batch_is_exported_to_one_folder_for_each_format(clips, tmp_path, caps
     assert main([*arguments, "--resume", "-q"]) == 0, "exports are written again"
     assert main(["batch", str(clips), "it", "-o", str(tmp_path / "x"), "--export", "coc"]) == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_warnings_of_a_batch_are_told_once_each_with_the_videos(clips, tmp_path, capsys):
+    arguments = ["batch", str(clips), "asdf qwer", "-o", str(tmp_path / "out"), "-q"]
+    arguments += ["--only", "masks", "--sampler", "middle", "--every", "4"]
+    assert main(arguments) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(set(told)) == len(told)
+    assert any('"asdf"' in line and "bear" in line for line in told)
+    assert main([*arguments, "--resume", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {one for entry in document["warnings"] for one in entry["ids"]} == {"bear", "cart"}

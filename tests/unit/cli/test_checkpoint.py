@@ -13,7 +13,7 @@ from videoseg.cli.checkpoint import Checkpoint, _changed_stages
 from videoseg.cli.framework import Settings
 from videoseg.errors import ConfigError
 from videoseg.plugins import Grounded
-from videoseg.types import Box, Grounding, Prompt, Trace
+from videoseg.types import Box, Grounding, Prompt, Trace, VideoPart
 
 PIPELINE = {"videoseg": 1, "sampler": "first", "grounder": "mine", "propagator": "flow"}
 
@@ -134,3 +134,28 @@ def recorded(model):
 def test_a_chat_model_is_told_by_its_name_and_its_model(earlier, now, same):
     problems = list(_changed_stages({"chat": earlier}, {"chat": now}, answered=False))
     assert (problems == []) is same
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (None, VideoPart(2, 6, size=(24, 32)), "it asked about the whole video"),
+        (VideoPart(0, 6, 2, (24, 32)), None, "it asked about frames 0 to 4, every 2, at 32x24"),
+        (VideoPart(0, 6, size=(9, 9)), VideoPart(0, 6, size=(9, 9)), None),
+    ],
+)
+def test_an_answer_is_not_that_of_another_part(tmp_path, moving_square, before, now, told):
+    def checkpoint(part):
+        more = {"query": "x", "video": moving_square, "pipeline": PIPELINE, "seed": None}
+        return Checkpoint(tmp_path / "out", part=part, **more)
+
+    with click.Context(click.Command("run"), obj=Settings()):
+        run = checkpoint(before)
+        run.start(overwrite=False)
+        run.videoseg_grounded(Grounded("x", Grounding(None), Trace()))
+        run._lock.release()
+        if told is None:
+            assert checkpoint(now).resume() is not None
+        else:
+            with pytest.raises(ConfigError, match=told):
+                checkpoint(now).resume()

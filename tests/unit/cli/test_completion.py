@@ -10,6 +10,7 @@ import sys
 import pytest
 from click.shell_completion import BashComplete, ShellComplete
 
+from videoseg import add
 from videoseg.cli.main import main
 from videoseg.cli.options import FORMATS
 from videoseg.cli.program import videoseg
@@ -92,3 +93,14 @@ def test_bash_completes_with_the_script(tmp_path):
         check=False,
     )
     assert done.stdout == "flow\n", done.stderr
+
+
+def test_a_summary_of_several_lines_is_one_line_for_the_shell():
+    add("sampler", "odd", object, summary="Samples.\n\x1b[2Jplain,forged")
+    try:
+        complete = ShellComplete(videoseg, {}, "videoseg", "_VIDEOSEG_COMPLETE")
+        words = ["run", "clip.mp4", "it", "--sampler"]
+        [item] = [one for one in complete.get_completions(words, "od") if one.value == "odd"]
+        assert item.help == "Samples. \ufffd[2Jplain,forged"
+    finally:
+        default_registry.cache_clear()

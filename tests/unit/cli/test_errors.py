@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import subprocess
 import sys
@@ -187,3 +188,12 @@ def test_v_logs_to_standard_error_what_videoseg_and_its_plug_ins_do(capsys):
     assert "another" not in twice and "tells all" not in once
     assert "videoseg.pipeline tells all" in twice
     assert (root.level, list(root.handlers)) == before
+
+
+def test_a_pipe_that_ends_early_is_no_error_however_long_the_output(capsys):
+    @click.command(cls=VideosegCommand)
+    def writes() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    assert run_program(["writes"], click.Group("videoseg", {"writes": writes})) == 1
+    assert capsys.readouterr().err == ""

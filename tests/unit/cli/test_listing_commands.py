@@ -346,7 +346,7 @@ def test_the_doctor_tells_versions_of_model_libraries_and_which_cannot_be_import
 ):
     for name, source in (("torch", ""), ("torchvision", "raise RuntimeError('no operator nms')")):
         (tmp_path / f"{name}.py").write_text(source)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(metadata, "version", {"torch": "2.9", "torchvision": "0.1"}.__getitem__)
     monkeypatch.setattr(metadata, "PackageNotFoundError", KeyError)
     _failed_imports.cache_clear()
@@ -358,3 +358,36 @@ def test_the_doctor_tells_versions_of_model_libraries_and_which_cannot_be_import
     assert (broken.subject, broken.verdict) == ("torchvision", "note")
     assert "cannot be imported (RuntimeError: no operator nms)" in broken.detail
     assert "of the build that goes with torch 2.9" in broken.detail
+
+
+def test_the_doctor_does_not_take_a_folder_beside_it_for_a_library(monkeypatch, tmp_path):
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('you are in the sources')")
+    monkeypatch.chdir(tmp_path)
+    _failed_imports.cache_clear()
+    try:
+        assert _failed_imports(("colorsys",)) == {}
+    finally:
+        _failed_imports.cache_clear()
+
+
+def test_a_torch_that_is_broken_does_not_make_the_default_pipeline_ill(monkeypatch):
+    from videoseg.cli import doctor
+
+    def broken(name):
+        raise OSError("libcudart.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name)
+    monkeypatch.setattr(doctor, "import_module", broken)
+    [finding] = doctor._gpu()
+    assert finding.verdict == "note" and "libcudart" in finding.detail
+
+
+def test_imports_that_hang_are_told(monkeypatch):
+    from videoseg.cli import doctor
+
+    monkeypatch.setattr(doctor, "_IMPORT_SECONDS", 0.01)
+    _failed_imports.cache_clear()
+    try:
+        assert "took longer than" in _failed_imports(("json",))["json"]
+    finally:
+        _failed_imports.cache_clear()

@@ -206,3 +206,10 @@ def test_a_gpu_that_no_stage_could_use_is_refused_and_the_cpu_is_not():
 def test_a_command_may_pass_the_device_on_with_the_stages(placed):
     config = composed(stages={"propagator": "placed", "device": "cuda"}).config
     assert config.propagator.options == {"device": "cuda"}
+
+
+def test_what_an_option_wraps_runs_there_too_unless_it_says_where(placed):
+    options = {"grounder": {"grounder": "asks"}, "propagator": {"device": "cpu"}}
+    config = on_device("cuda", options, grounder="wraps", propagator="placed").config
+    assert config.grounder.options == {"grounder": {"name": "asks", "options": {"device": "cuda"}}}
+    assert config.propagator.options == {"device": "cpu"}

@@ -108,3 +108,8 @@ def test_a_picture_that_is_no_mask_of_the_frame_is_refused(video, tmp_path, pict
     Image.fromarray(picture).save(tmp_path / "mask.png")
     with pytest.raises(ConfigError, match=words):
         prompts(video, ("--mask", f"0:{tmp_path}/mask.png"))
+
+
+def test_any_name_is_a_label(video):
+    named, point = prompts(video, ("--box", "the points=0:1,1,9,9"), ("--point", "cat=0:20,5"))
+    assert (named.label, point.label) == ("the points", "cat")

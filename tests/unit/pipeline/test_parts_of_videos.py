@@ -118,11 +118,22 @@ def test_a_stream_yields_the_whole_videos_frames(part):
 
 def test_observers_are_told_the_answer_in_the_whole_videos_terms(part):
     class Notes:
+        def __init__(self):
+            self.frames = []
+
         def videoseg_grounded(self, event):
             self.event = event
 
+        def videoseg_frame_done(self, event):
+            self.frames.append(event.frame)
+
     notes = Notes()
-    pipeline(AnswersAt(frames=((1, 2),)))(part, "it", observers=[notes])
+    pipe = pipeline(AnswersAt(frames=((1, 2),)))
+    with pipe.stream(part, "it", observers=[notes]) as stream:
+        assert [one.frame for one in stream] == notes.frames == list(range(10, 30, 3))
+    notes.frames.clear()
+    pipe(part, "it", observers=[notes])
+    assert sorted(set(notes.frames)) == list(range(10, 30, 3))
     assert notes.event.grounding.keyframe == 16
     assert notes.event.trace.turns[0].answer_keyframe == 16
 
@@ -160,3 +171,9 @@ def test_an_export_says_nothing_of_frames_that_were_not_looked_at(part, tmp_path
 def test_every_video_is_its_own_whole(video):
     result = pipeline()(video[10:20], "it")
     assert result.part is None and result.video.num_frames == 10
+
+
+def test_a_part_of_the_first_frame_counts_frames_like_the_video(video):
+    result = pipeline()(video.part(every=1_000), "it")
+    assert result.frames == range(0, 40, 40)
+    assert not any("frame i there" in text for text in result.warnings)

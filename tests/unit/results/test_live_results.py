@@ -89,9 +89,23 @@ def test_damage_is_an_error_with_its_line(written, line, text):
 def test_only_a_live_result_is_replaced_and_only_if_asked(written):
     with pytest.raises(OutputError, match="already exists"):
         LiveFolder(written)
+    export(Segmentation.load(written), written / "exports" / "coco", format="coco")
     LiveFolder(written, overwrite=True).close()
     assert not written.exists()
     written.mkdir()
     (written / "thesis.txt").touch()
     with pytest.raises(OutputError, match="not part of a live result"):
         LiveFolder(written, overwrite=True)
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path):
+    with LiveFolder(tmp_path / "out") as first:
+        with pytest.raises(OutputError, match="another run is still writing"):
+            LiveFolder(tmp_path / "out", overwrite=True)
+        begin(first)
+        with pytest.raises(OutputError, match="another run is still writing"):
+            LiveFolder(tmp_path / "out", overwrite=True)
+        first.add(masks(0), seconds=0.0)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [LIVE_FILE]
+    assert Segmentation.load(tmp_path / "out").video.num_frames == 1
+    LiveFolder(tmp_path / "out", overwrite=True).close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 
 import numpy as np
 import pytest
-from looped_stream import looped_stream
+from looped_stream import encode, looped_stream
 
 from videoseg.errors import ConfigError, VideoError
 from videoseg.video.live import LiveFrames, is_live_source
@@ -73,3 +76,63 @@ def test_a_page_that_is_no_video_is_an_error():
         pytest.raises(VideoError, match=r"cannot be opened|has no video"),
     ):
         LiveFrames(url, timeout=2)
+
+
+@contextlib.contextmanager
+def source(*pieces):
+    """Serve bytes, then nothing; yield an address with a password."""
+    is_over = threading.Event()
+
+    def serve(server):
+        with contextlib.suppress(OSError):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                for piece in pieces:
+                    connection.sendall(piece)
+                is_over.wait(20)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://me:secret@127.0.0.1:{server.getsockname()[1]}/stream.mjpeg"
+        finally:
+            is_over.set()
+            thread.join(5)
+
+
+def motion_jpeg(frames):
+    head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+    parts = [head % len(one) + one + b"\r\n" for one in encode(frames)]
+    kind = b"multipart/x-mixed-replace; boundary=frame"
+    return b"HTTP/1.0 200 OK\r\nContent-Type: " + kind + b"\r\n\r\n" + b"".join(parts)
+
+
+def test_a_source_that_sends_nothing_is_told_to_be_silent():
+    with source() as url, pytest.raises(VideoError, match=r"has sent nothing for 0\.5 s"):
+        LiveFrames(url, timeout=0.5)
+
+
+@pytest.mark.parametrize("end", [bytes(range(256)) * 1000, b""], ids=["garbage", "silence"])
+def test_a_source_that_fails_later_is_an_error_without_its_password(end):
+    with (
+        source(motion_jpeg(pictures(12)), end) as url,
+        LiveFrames(url, timeout=0.5) as frames,
+        pytest.raises(VideoError, match=r"cannot be read any more|no frame came") as caught,
+    ):
+        list(frames)
+    assert "secret" not in str(caught.value)
+
+
+def test_frames_of_another_size_are_shown_at_the_first_size():
+    sent = (
+        motion_jpeg(pictures(4))
+        + motion_jpeg(pictures(4, size=(24, 32))).partition(b"\r\n\r\n")[2]
+    )
+    with source(sent) as url, LiveFrames(url, timeout=0.5) as frames:
+        sizes = set()
+        with pytest.raises(VideoError):
+            for frame in frames:
+                sizes.add(frame.shape)
+    assert sizes == {(48, 64, 3)}
