@@ -39,6 +39,8 @@ FOREIGN = {
     *("code", "reason", "card_data", "gated", "options"),
     # Of open files, of an iterator of our own, and of the splits of benchmarks.
     *("readline", "_child", "left_out", "notes", "submitted_frames"),
+    # Of torch and of Pillow.
+    *("mps", "Image"),
 }
 
 

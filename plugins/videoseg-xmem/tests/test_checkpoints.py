@@ -228,7 +228,7 @@ def test_an_option_out_of_range_is_refused(options: dict[str, object], message: 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_gpu_that_is_not_there_is_refused() -> None:
-    with pytest.raises(vs.ConfigError, match=r"no CUDA device.*device='auto' or 'cpu'"):
+    with pytest.raises(vs.ConfigError, match=r"no CUDA device.*device='auto' or device='cpu'"):
         XMemPropagator(checkpoint="random", device="cuda")
 
 

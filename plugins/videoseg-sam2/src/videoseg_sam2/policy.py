@@ -14,8 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types import BoolArray
-from videoseg.types.arrays import FloatArray
+from videoseg.types import BoolArray, FloatArray
 
 __all__ = [
     "NUM_POINTERS",

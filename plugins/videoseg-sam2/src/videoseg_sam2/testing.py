@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray
 from videoseg_sam2.memory import Output
 from videoseg_sam2.policy import Candidates, FrameRecord, Keeping, MemoryPolicy
 from videoseg_sam2.trail import Trail

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from videoseg.types import Prompt, Size
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray, Prompt, Size
 from videoseg_sam2.features import FrameFeatures
 from videoseg_sam2.hooks import with_attention, with_chooser
 from videoseg_sam2.images import mask_input

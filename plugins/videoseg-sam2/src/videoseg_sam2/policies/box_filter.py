@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray
 from videoseg_sam2.policy import Extent
 
 __all__ = ["BoxFilter", "box_iou"]
