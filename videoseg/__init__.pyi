@@ -1,5 +1,6 @@
 # The names of the package: videoseg/__init__.py loads each from here when it is first used.
 from . import batch as batch
+from . import bench as bench
 from . import benchmarks as benchmarks
 from . import chat_log as chat_log
 from . import cli as cli

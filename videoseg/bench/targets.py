@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from videoseg.errors import ComponentNotFoundError, ConfigError
 from videoseg.files import expand_path
@@ -184,6 +183,8 @@ def draw_clip(folder: Path, num_frames: int = 60) -> BenchClip:
         folder: Where the video and the masks are written.
         num_frames: How many frames.
     """
+    from PIL import Image
+
     clip = moving_square(num_frames, size=_DRAWN_SIZE)
     path = folder / "drawn.mp4"
     write_video(path, clip.video, fps=24)
