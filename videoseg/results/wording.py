@@ -40,6 +40,8 @@ def describe_answer(segmentation: Segmentation) -> str:
     """Return the answer in one sentence."""
     tracks = segmentation.tracks
     if not tracks:
+        if segmentation.status == "absent" and segmentation.part is not None:
+            return "Not in the part that was looked at, as far as was seen."
         text = summarize_answer(segmentation.grounding, 0)
         if segmentation.status == "absent":
             text += ", as far as was seen"

@@ -11,6 +11,7 @@ from toy_stages import AnswersAt, BoxIsMask, Hold, look, pipeline
 from videoseg import Segmentation
 from videoseg.errors import ConfigError
 from videoseg.results import export
+from videoseg.results.wording import describe_answer
 from videoseg.types import Box, Candidate, Comparison, Prompt, Rle, Window
 from videoseg.video import Video
 
@@ -88,6 +89,12 @@ def test_the_report_goes_to_the_frames_of_the_clip(part, tmp_path):
     assert shown == list(range(7))
     assert "frames 10–28" in page and "one of every 3, at 24 × 12" in page  # noqa: RUF001
     assert "in every frame that was looked at" in page
+
+
+def test_what_a_part_does_not_show_is_not_called_absent_from_the_video(part):
+    result = pipeline(AnswersAt(frames=()))(part, "it")
+    assert result.status == "absent"
+    assert describe_answer(result) == "Not in the part that was looked at, as far as was seen."
 
 
 def test_prompts_are_given_in_the_whole_videos_terms_and_kept_as_they_are(part):
