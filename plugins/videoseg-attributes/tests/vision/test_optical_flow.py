@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from videoseg_attributes.regions.frames import survey_flow
 from videoseg_attributes.vision.optical_flow import (
     FLOW_PRESETS,
     FlowPreset,
@@ -114,15 +113,3 @@ def test_shrinking_in_blocks_changes_a_picture_little(source: tuple[int, int]) -
     assert shrunk.shape == (54, 96)
     change = shrunk.astype(float) - resize_image(picture, (54, 96)).astype(float)
     assert np.abs(change).mean() < 4
-
-
-@pytest.mark.parametrize("size", [(120, 160), (181, 319)])
-def test_the_flow_of_a_survey_is_on_its_grid_and_in_its_pixels(size: tuple[int, int]) -> None:
-    height, width = size
-    big = texture(height + 20, width + 20, seed=1)
-    first, second = big[10:-10, 10:-10], big[7 : height + 7, 6 : width + 6]
-    flow = survey_flow(first, second, preset="balanced")
-    assert flow.shape == (*size, 2)
-    inner = flow[16:-16, 16:-16]
-    assert np.abs(np.median(inner[..., 0]) - 4) < 0.25
-    assert np.abs(np.median(inner[..., 1]) - 3) < 0.25

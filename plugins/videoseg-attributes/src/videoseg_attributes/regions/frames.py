@@ -16,23 +16,14 @@ from videoseg_attributes.vision.histograms import to_lab
 from videoseg_attributes.vision.motion import motion_support, remove_scenery_motion
 from videoseg_attributes.vision.optical_flow import (
     FloatImage,
-    FlowPreset,
     GrayFrame,
     dense_flow,
-    resize_flow,
     resize_image,
     to_gray,
 )
 from videoseg_attributes.vision.shots import Thumbnail, begins_shot, thumbnail
 
-__all__ = [
-    "SurveyFrame",
-    "choose_frames",
-    "read_survey_frames",
-    "read_window",
-    "survey_flow",
-    "survey_size",
-]
+__all__ = ["SurveyFrame", "choose_frames", "read_survey_frames", "read_window", "survey_size"]
 
 # Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
 _LONGEST_SIDE = 320  # pixels of the survey's grid
@@ -40,7 +31,6 @@ _CAMERA_STRIDE = 6  # every so many pixels of the grid are used to fit the camer
 _UNSUPPORTED = 0.15  # weight of motion that the picture does not show
 _NOT_KEPT = np.empty((0, 0, 3), dtype=np.uint8)  # no view, which would keep the whole frame
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
-_LARGE_GRID = 256  # pixels of the longer side
 _STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
 _NOISE_OF_MEDIAN = 2.0  # noise over the median motion: more than half of a frame is background
 
@@ -238,7 +228,7 @@ def _measure(index: int, image: Frame, others: Sequence[tuple[int, Frame]]) -> S
     supported: list[FloatImage] = []
     for step, other in others:
         other_gray = to_gray(other)
-        flow = survey_flow(gray, other_gray, preset="medium")
+        flow = dense_flow(gray, other_gray, scale=1.0)
         residual = remove_scenery_motion(flow, stride=_CAMERA_STRIDE)
         length = np.hypot(residual[..., 0], residual[..., 1])
         support = motion_support(gray, other_gray, flow, residual)
@@ -262,21 +252,6 @@ def _measure(index: int, image: Frame, others: Sequence[tuple[int, Frame]]) -> S
         np.min(supported, axis=0).astype(np.float32),
         _noise_of(strength),
     )
-
-
-def survey_flow(first: GrayFrame, second: GrayFrame, *, preset: FlowPreset) -> FloatImage:
-    """Return the flow from one frame of the survey to another, shape (h, w, 2).
-
-    Args:
-        first: Shape (h, w), uint8.
-        second: Shape (h, w), uint8.
-        preset: How it is measured on a small grid. On a large one every pixel of half the grid is
-            searched, which takes a third of the time or less.
-    """
-    if max(first.shape) < _LARGE_GRID:
-        return dense_flow(first, second, scale=1.0, preset=preset)
-    half = dense_flow(first, second, scale=0.5, preset="fine")
-    return resize_flow(half, (first.shape[0], first.shape[1]))
 
 
 def _noise_of(strength: npt.NDArray[np.float32]) -> float:

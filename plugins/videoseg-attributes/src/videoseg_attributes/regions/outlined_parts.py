@@ -324,7 +324,7 @@ def _color_steps(lab: FloatImage) -> FloatImage:
     rows, columns = slice(_RIM, _RIM + height), slice(_RIM, _RIM + width)
     across = padded[rows, 2 * _RIM :] - padded[rows, :width]
     down = padded[2 * _RIM :, columns] - padded[:height, columns]
-    steps = np.maximum(*(np.einsum("ijk,ijk->ij", way, way) for way in (across, down)))
+    steps = np.maximum(np.sum(across**2, axis=-1), np.sum(down**2, axis=-1))
     return np.asarray(np.sqrt(steps), dtype=np.float32)
 
 
@@ -350,8 +350,7 @@ def _is_shadow(region: _Region, lab: FloatImage) -> bool:
     )
     if not beyond.any():
         return False
-    around = lab[rows, columns]
-    change = around[beyond] - np.array(cv2.mean(around, mask=piece)[:3], dtype=np.float32)
+    change = lab[rows, columns][beyond] - lab[rows, columns][piece > 0].mean(axis=0)
     lighter = (change[:, 0] > _SHADE[0]) & (change[:, 0] < _SHADE[1])
     same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
     return bool(np.count_nonzero(lighter & same_tint) > _SHADED_OUTLINE * len(change))

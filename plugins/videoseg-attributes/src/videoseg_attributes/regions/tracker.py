@@ -10,13 +10,13 @@ import numpy as np
 
 from videoseg.masks import remove_specks
 from videoseg.types import BoolArray
-from videoseg_attributes.regions.frames import SurveyFrame, survey_flow
+from videoseg_attributes.regions.frames import SurveyFrame
 from videoseg_attributes.regions.moving_parts import MovingPart
 from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.histograms import Histogram, HistogramCue
 from videoseg_attributes.vision.motion import Homography, camera_flow, fit_camera_motion
-from videoseg_attributes.vision.optical_flow import FloatImage, flow_confidence, warp
+from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, flow_confidence, warp
 
 __all__ = ["MovingTrack", "Tracker"]
 
@@ -164,7 +164,8 @@ class Tracker:
     def _measure_gap(self, pair: tuple[int, int]) -> dict[tuple[int, int], _Gap]:
         grays = [self.frames[position].gray for position in pair]
         there, back = (
-            survey_flow(one, other, preset="balanced") for one, other in (grays, grays[::-1])
+            dense_flow(one, other, scale=1.0, preset="balanced")
+            for one, other in (grays, grays[::-1])
         )
         return {pair: _Gap(there, back), pair[::-1]: _Gap(back, there)}
 
@@ -371,16 +372,8 @@ def _near(mask: BoolArray) -> BoolArray:
     import cv2
 
     radius = max(6, round(_NEAR_REACH * float(np.sqrt(np.count_nonzero(mask)))))
-    near = np.zeros(mask.shape, dtype=bool)
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    if width == 0:
-        return near
-    # What lies farther than the radius from its box is not near.
-    rows = slice(max(0, top - radius), top + height + radius)
-    columns = slice(max(0, left - radius), left + width + radius)
-    outside = (~mask[rows, columns]).view(np.uint8)
-    away = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_3)
-    near[rows, columns] = away <= radius
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    near: BoolArray = away <= radius
     return near
 
 
