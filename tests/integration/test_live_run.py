@@ -96,6 +96,7 @@ def test_a_source_that_ends_is_a_success(frames, toy_plugins, tmp_path):
         (("0", "it"), "to watch camera 0, add --live"),
         (("rtsp://127.0.0.1/x", "it"), "to watch a stream, add --live"),
         (("clip.mp4", "it", "--live"), "is not a live source"),
+        (("clip.mp4", "it", "--warmup-frames", "9"), "--warmup-frames goes with --live"),
         (("0", "it", "--live", "--start", "3"), "--start cannot be used with --live"),
         (("0", "it", "--live", "--reader", "pyav"), "--reader cannot be used with --live"),
         (("0", "--live", "--box", "0:1,1,5,5"), "--box, --point and --mask cannot be used"),

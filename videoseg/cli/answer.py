@@ -83,7 +83,7 @@ def print_answer(
     frames = format_count(result.video.num_frames, "frame")
     clip = f"{result.video.name}: {frames} of {width}x{height}"
     console.print(_headline(result), style=f"bold {_COLORS[result.status]}", end="")
-    console.print(f" in {clip}")
+    console.print(f" in {clip}" if result.tracks else f" ({clip})")
     for track in result.tracks:
         _print_object(console, _object(result, track), len(result.frames))
     if (part := result.part) is not None:
@@ -120,6 +120,8 @@ def _headline(result: Segmentation) -> str:
     if count:
         how = "guessed" if result.status == "guessed" else "found"
         return f"{format_count(count, 'object')} {how}"
+    if result.status == "absent" and result.part is not None:
+        return "not in the part that was looked at"
     return summarize_answer(result.grounding, 0)
 
 

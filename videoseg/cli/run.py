@@ -36,6 +36,9 @@ _GUESSED, _ABSENT = 3, 4
 _STRICT = {"guessed": _GUESSED, "absent": _ABSENT}
 """Exit statuses under ``--strict``; 1 and 2 are those of errors, see ``videoseg.cli.program``."""
 
+_WARMUP_FRAMES = 48
+"""From how many frames of a live source the query is answered, two seconds of most."""
+
 
 def _read_query(
     context: click.Context, _parameter: click.Parameter, value: str | None
@@ -78,9 +81,7 @@ def _read_query(
 @click.option(
     "--warmup-frames",
     type=click.IntRange(min=1, max=1_000),
-    default=48,
-    show_default=True,
-    help="With --live: answer QUERY from so many frames.",
+    help=f"With --live: answer QUERY from so many frames.  [default: {_WARMUP_FRAMES}]",
 )
 @pipeline_options
 @click.option(
@@ -134,7 +135,7 @@ def run(
     negative_points: tuple[GivenObject, ...],
     masks: tuple[GivenObject, ...],
     live: bool,
-    warmup_frames: int,
+    warmup_frames: int | None,
     pipeline: str,
     device: str | None,
     options: tuple[str, ...],
@@ -182,6 +183,8 @@ def run(
             formats=formats,
         )
     else:
+        if warmup_frames is not None:
+            raise click.UsageError("--warmup-frames goes with --live")
         _hint_at_live(video)
     pipe = checked_pipeline(
         pipeline, stages=stages, options=stage_options, max_turns=max_turns, device=device
@@ -198,7 +201,7 @@ def run(
                 every=every,
                 max_side=max_side,
                 end=end,
-                warmup_frames=warmup_frames,
+                warmup_frames=warmup_frames or _WARMUP_FRAMES,
                 seed=seed or 0,
                 overwrite=overwrite,
                 overlay=parts is None or "overlay" in parts,
