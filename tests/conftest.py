@@ -33,12 +33,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "forks: forks, so it runs in an interpreter of its own")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start modules with slow tests first, so that processes end at about the same time."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test that forks in an interpreter of its own."""

@@ -21,8 +21,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.slow
-
 PAGES = [
     ROOT / "README.md",
     *sorted(
