@@ -18,6 +18,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SUPPORT = EXAMPLES.parent / "tests" / "support"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
+pytestmark = pytest.mark.slow
+
 
 def test_there_are_notebooks() -> None:
     assert len(NOTEBOOKS) >= 4
@@ -152,7 +154,6 @@ def cells_on_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[A
     return cells
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_notebook_on_torch_runs_from_top_to_bottom(

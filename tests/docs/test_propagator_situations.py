@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from propagator_situations import PROPAGATORS, SITUATIONS, outcome, written_table
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_table_has_a_cell_for_every_propagator_and_situation() -> None:
     assert set(written_table()) == {(name, one) for name in PROPAGATORS for one in SITUATIONS}

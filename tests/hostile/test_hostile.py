@@ -9,7 +9,10 @@ from types import ModuleType
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks a process for each input")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="forks a process for each input"),
+]
 
 
 def _runner() -> ModuleType:

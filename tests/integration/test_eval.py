@@ -102,6 +102,9 @@ def test_an_evaluation_prints_its_table_and_where_its_report_is(root, tmp_path, 
     assert "seed was 0 and is now 4" in error_line(other)
 
 
+@pytest.mark.slow
+
+
 def test_killed_at_random_moments_and_resumed_the_report_is_the_same(root, tmp_path, plugins):
     slow = ("-O", "propagator.seconds=0.02", "-O", "propagator.shift=1", "--quiet")
     whole, out = tmp_path / "whole", tmp_path / "killed"
@@ -140,6 +143,9 @@ def test_a_run_in_which_everything_failed_is_no_success(root, tmp_path, plugins)
     done = videoseg(*arguments(root, tmp_path / "out", *broken), folder=tmp_path, plugins=plugins)
     assert done.returncode == 1 and "1 failed and count as zero" in done.stdout
     assert "StageError: grounder 'knows' failed" in done.stderr
+
+
+@pytest.mark.slow
 
 
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(root, tmp_path, plugins):

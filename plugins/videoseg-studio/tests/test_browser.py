@@ -30,6 +30,8 @@ playwright = pytest.importorskip(
     "playwright.sync_api", reason="the Python package playwright is not installed"
 )
 
+pytestmark = pytest.mark.slow
+
 # Longer than any step takes on an idle machine, since tests run beside others.
 TIMEOUT = 20_000
 playwright.expect.set_options(timeout=TIMEOUT)

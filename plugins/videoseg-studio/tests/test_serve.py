@@ -108,6 +108,9 @@ def serve(project: Path, environment: dict[str, str]) -> Iterator[Serve]:
         yield lambda *options: stack.enter_context(served(project, environment, *options))
 
 
+@pytest.mark.slow
+
+
 def test_a_job_runs_in_a_process_which_is_replaced_when_it_dies(
     serve: Serve, project: Path, clip_bytes: bytes
 ) -> None:
@@ -147,6 +150,9 @@ def test_a_job_runs_in_a_process_which_is_replaced_when_it_dies(
     left = {path for path in all_files(project / ".videoseg") if "result" not in path}
     names = {"job.json", "server.lock", "dog.mp4", "yolo.zip"}
     assert {Path(path).name for path in left} <= names
+
+
+@pytest.mark.slow
 
 
 def test_a_killed_server_takes_its_workers_with_it_and_tells_what_happened(

@@ -31,6 +31,9 @@ def found(rollout, truth):
     return float(rollout.grounding is not None and len(rollout.grounding.prompts) == len(truth))
 
 
+@pytest.mark.slow
+
+
 def test_a_policy_learns_to_look_and_to_answer(load_policy, samples):
     policy = load_policy(max_tokens=160, temperature=0.3)
     stages = Stages(
