@@ -103,8 +103,6 @@ def test_an_evaluation_prints_its_table_and_where_its_report_is(root, tmp_path, 
 
 
 @pytest.mark.slow
-
-
 def test_killed_at_random_moments_and_resumed_the_report_is_the_same(root, tmp_path, plugins):
     slow = ("-O", "propagator.seconds=0.02", "-O", "propagator.shift=1", "--quiet")
     whole, out = tmp_path / "whole", tmp_path / "killed"
@@ -146,8 +144,6 @@ def test_a_run_in_which_everything_failed_is_no_success(root, tmp_path, plugins)
 
 
 @pytest.mark.slow
-
-
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(root, tmp_path, plugins):
     out = tmp_path / "out"
     slow = ("-O", "propagator.seconds=0.05", "--workers", 2)

@@ -109,8 +109,6 @@ def serve(project: Path, environment: dict[str, str]) -> Iterator[Serve]:
 
 
 @pytest.mark.slow
-
-
 def test_a_job_runs_in_a_process_which_is_replaced_when_it_dies(
     serve: Serve, project: Path, clip_bytes: bytes
 ) -> None:
@@ -153,8 +151,6 @@ def test_a_job_runs_in_a_process_which_is_replaced_when_it_dies(
 
 
 @pytest.mark.slow
-
-
 def test_a_killed_server_takes_its_workers_with_it_and_tells_what_happened(
     serve: Serve, project: Path
 ) -> None:

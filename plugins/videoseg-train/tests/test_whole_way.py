@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from videoseg_train import (
     GrpoSettings,
     OptimizerSettings,
@@ -32,8 +33,6 @@ def found(rollout, truth):
 
 
 @pytest.mark.slow
-
-
 def test_a_policy_learns_to_look_and_to_answer(load_policy, samples):
     policy = load_policy(max_tokens=160, temperature=0.3)
     stages = Stages(
