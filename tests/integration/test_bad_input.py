@@ -358,6 +358,7 @@ def test_stopping_in_the_middle_leaves_only_the_answer(
     assert visible(tmp_path) == ["out.unfinished", "started"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=str)
 def test_stopping_while_saving_leaves_nothing_that_looks_whole(toy_plugins, tmp_path, number):
     # Enough pictures that saving takes a while.

@@ -92,11 +92,11 @@ def _for_long_videos(
     able: Sequence[Measurement], scores: Mapping[str, Sequence[PublishedScore]]
 ) -> Advice:
     best, why = _most_accurate(able, scores, _LONG)
-    hours = live_hours(best)
+    hours = _time_for_an_hour(best)
     return Advice("long videos", best.label, f"{why}; an hour of video takes {hours}")
 
 
-def live_hours(measurement: Measurement, fps: float = 24.0) -> str:
+def _time_for_an_hour(measurement: Measurement, fps: float = 24.0) -> str:
     """Return in words how long an hour of video of 24 frames/s takes."""
     if measurement.frames_per_second <= 0:
         return "an unknown time"

@@ -26,6 +26,9 @@ PATTERNS = [
 ]
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_collected_meanwhile():
     """A collection walks through all that other tests have left, which is not reading."""
