@@ -448,21 +448,17 @@ def _sample_pixels(
 
 
 def _mean_clarity(candidate: Candidate) -> float:
-    there = [
-        clarity
-        for clarity, seen in zip(candidate.clarity, candidate.visible, strict=False)
-        if seen
-    ]
+    there = _where_seen(candidate.clarity, candidate)
     return float(np.mean(there)) if there else 0.0
 
 
 def _usual_support(candidate: Candidate) -> float:
-    there = [
-        support
-        for support, seen in zip(candidate.support, candidate.visible, strict=False)
-        if seen
-    ]
+    there = _where_seen(candidate.support, candidate)
     return float(np.median(there)) if there else 1.0
+
+
+def _where_seen(values: Sequence[float], candidate: Candidate) -> list[float]:
+    return [value for value, seen in zip(values, candidate.visible, strict=False) if seen]
 
 
 def _erode_rim(mask: BoolArray) -> BoolArray:

@@ -119,19 +119,30 @@ def _keep_movers(
         if covered > (_EXPLAINED if _covered_by_several(track, pieces) else _EXPLAINED_BY_ONE):
             continue
         # An object with a sharp outline of its own, and the shadow that moves with it.
-        sharp = [
-            chain
-            for chain in outlined
-            if chain.outlined > _SHARP_OUTLINE
-            and len(chain.parts) > _STEADY_IF_SHARP * len(frames)
-            and _contained_fraction_where_met(chain, track) > _PIECE
-        ]
+        sharp = _pieces_of(track, outlined, frames, outline=_SHARP_OUTLINE)
         if _covered_fraction(track, sharp) > _EXPLAINED_BY_SHARP:
             continue
         if _is_shadow(track, moving, frames):
             continue
         kept_movers.append(track)
     return kept_movers
+
+
+def _pieces_of(
+    track: MovingTrack,
+    outlined: Sequence[OutlinedTrack],
+    frames: Sequence[SurveyFrame],
+    *,
+    outline: float,
+) -> list[OutlinedTrack]:
+    """Return what lies in a mover, is steadily there, and is outlined more clearly than this."""
+    return [
+        chain
+        for chain in outlined
+        if chain.outlined > outline
+        and len(chain.parts) > _STEADY_IF_SHARP * len(frames)
+        and _contained_fraction_where_met(chain, track) > _PIECE
+    ]
 
 
 def _find_wholes(
@@ -145,13 +156,7 @@ def _find_wholes(
     for track in dropped:
         if best <= 0 or total_support(track) < _MAIN_MOVER * best:
             continue
-        pieces = [
-            chain
-            for chain in outlined
-            if chain.outlined > _CLEAR_OUTLINE
-            and len(chain.parts) > _STEADY_IF_SHARP * len(frames)
-            and _contained_fraction_where_met(chain, track) > _PIECE
-        ]
+        pieces = _pieces_of(track, outlined, frames, outline=_CLEAR_OUTLINE)
         largest = max((_covered_fraction(track, [piece]) for piece in pieces), default=0.0)
         if _covered_by_several(track, pieces) and largest < _ALL_OF_IT:
             wholes.append(_from_mover(track, movers, outlined, frames))
