@@ -12,19 +12,16 @@ import zipfile
 
 import numpy as np
 import pytest
-from thread_slot import ThreadSlot
-
-from videoseg.types import Rle
-from videoseg.video import write_video
-
-pytest.importorskip("fastapi")
-
 from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from still_studio import PIPELINES, add_pipelines
+from thread_slot import ThreadSlot
 from videoseg_studio.server import RequestError, Settings, create_app
 from videoseg_studio.studio import is_picture_folder, mount_studio
 from videoseg_studio.studio.frames import read_poster
+
+from videoseg.types import Rle
+from videoseg.video import write_video
 
 NASTY = '<img src=x onerror="document.title=1">.mp4'
 NUM_FRAMES = 12

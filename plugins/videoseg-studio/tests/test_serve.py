@@ -22,8 +22,6 @@ import pytest
 import thread_slot
 from thread_slot import all_files, wait_until_finished
 
-pytest.importorskip("python_multipart")
-
 SUPPORT = Path(thread_slot.__file__).parent
 TOKEN = "0123456789abcdef-secret"
 VIDEO = "clips/dog.mp4"

@@ -14,9 +14,6 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from thread_slot import all_files, wait_until_finished
-
-pytest.importorskip("python_multipart")
-
 from videoseg_studio.api.uploads import read_form, safe_name
 from videoseg_studio.server import RequestError, Settings
 
