@@ -13,6 +13,7 @@ from videoseg.weights.checkpoints import (
 )
 from videoseg.weights.downloads import Download, download_weights, plan_downloads
 from videoseg.weights.formats import placeholder_problem, weights_problem
+from videoseg.weights.hashes import file_sha256
 from videoseg.weights.published import (
     HubModel,
     ModelScopeModel,
@@ -23,7 +24,6 @@ from videoseg.weights.published import (
     has_whole_weights,
     weights_folder,
 )
-from videoseg.weights.transfer import file_sha256
 
 __all__ = [
     "Download",

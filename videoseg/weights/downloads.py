@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videoseg.errors import DownloadError
+from videoseg.weights.hashes import other_hash
 from videoseg.weights.hubs import ask_hub, fetch_hub_model, find_damage, list_modelscope_files
 from videoseg.weights.published import (
     HubModel,
@@ -18,7 +19,6 @@ from videoseg.weights.published import (
 from videoseg.weights.transfer import (
     Progress,
     fetch_file,
-    other_hash,
     remote_size,
 )
 

@@ -17,8 +17,9 @@ from urllib.parse import quote
 
 from videoseg.errors import ConfigError, DownloadError, MissingDependencyError
 from videoseg.text import parse_json, printable, shorten_text
+from videoseg.weights.hashes import file_sha256
 from videoseg.weights.published import HubModel, ModelScopeModel, WeightsFile
-from videoseg.weights.transfer import check_free_space, file_sha256, open_url
+from videoseg.weights.transfer import check_free_space, open_url
 
 __all__ = ["ask_hub", "fetch_hub_model", "find_damage", "list_modelscope_files"]
 

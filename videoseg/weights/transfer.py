@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import http.client
 import json
 import os
@@ -26,15 +25,14 @@ from videoseg.errors import DownloadError
 from videoseg.files import FileLock, make_folder, read_bytes
 from videoseg.text import format_bytes, parse_json, printable, shorten_text
 from videoseg.weights.formats import placeholder_problem
+from videoseg.weights.hashes import other_hash
 from videoseg.weights.published import WEIGHTS_VARIABLE, WeightsFile
 
 __all__ = [
     "Progress",
     "check_free_space",
     "fetch_file",
-    "file_sha256",
     "open_url",
-    "other_hash",
     "remote_size",
 ]
 
@@ -176,33 +174,6 @@ def check_free_space(folder: Path, num_bytes: int, *, setting: str = WEIGHTS_VAR
             f"{folder} has {format_bytes(free)} of free space, but {format_bytes(num_bytes)} are "
             f"to be downloaded; free some, or name a folder on another disk with {setting}"
         )
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    return _file_digest(path, "sha256")
-
-
-def other_hash(file: WeightsFile, path: Path) -> str:
-    """Return in which hash a file that is here differs from the published one; empty if in none.
-
-    Of a file for which none is stated, nothing is known.
-    """
-    if file.sha256:
-        name, stated, found = "SHA-256", file.sha256, file_sha256(path)
-    elif file.md5:
-        name, stated, found = "MD5", file.md5, _file_digest(path, "md5")
-    else:
-        return ""
-    return "" if found == stated else f"its {name} is {found} and not {stated}"
-
-
-def _file_digest(path: Path, algorithm: str) -> str:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 # -- receiving -------------------------------------------------------------------------------
