@@ -6,6 +6,7 @@ from . import chat_log as chat_log
 from . import cli as cli
 from . import coordinates as coordinates
 from . import devices as devices
+from . import engines as engines
 from . import errors as errors
 from . import evaluation as evaluation
 from . import files as files

@@ -23,8 +23,9 @@ from cutie_parity import Ours, images_of
 from cutie_reference import SIZES, Reference, informative_network
 from propagator_speed import PLACES, race
 from videoseg_cutie.options import MemoryOptions
-from videoseg_xmem.loading import check_engine
 from xmem_reference import boxes
+
+from videoseg.engines import check_engine
 
 
 def main() -> None:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import torch
 from propagator_speed import PLACES, race
-from videoseg_xmem.loading import check_engine
 from videoseg_xmem.options import MemoryOptions
 from xmem_parity import Ours
 from xmem_reference import Reference, boxes, frames_of, informative_network, normalized
+
+from videoseg.engines import check_engine
 
 
 def main() -> None:

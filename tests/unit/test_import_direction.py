@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.files",),
     ("videoseg._interruption", "videoseg._ahead"),
     ("videoseg.types", "videoseg.devices"),
-    ("videoseg.coordinates",),
+    ("videoseg.coordinates", "videoseg.engines"),
     ("videoseg.weights",),
     ("videoseg.stages",),
     ("videoseg.plugins", "videoseg.propagation"),

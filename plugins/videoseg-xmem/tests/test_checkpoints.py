@@ -235,7 +235,7 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
 def test_bfloat16_is_chosen_only_where_the_processor_has_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from videoseg_xmem.loading import compute_type
+    from videoseg.engines import compute_type
 
     cpu = torch.device("cpu")
     fast = ({"amx_bf16": True}, {"avx512_bf16": True})

@@ -10,10 +10,11 @@ import torch
 from videoseg_xmem import XMemPropagator
 from videoseg_xmem.checkpoint import random_network
 from videoseg_xmem.network import Dimensions
-from videoseg_xmem.network.openvino_encoder import OpenVinoEncoder, _quantized
+from videoseg_xmem.network.openvino_encoder import OpenVinoEncoder
 from videoseg_xmem.network.preparation import prepare
 from videoseg_xmem.network.rewriting import fold_batch_norms
 
+from videoseg.engines import with_eight_bits
 from videoseg.errors import ConfigError, MissingDependencyError
 from videoseg.testing import moving_square
 
@@ -40,7 +41,7 @@ def relative_error(found: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor
 
 def test_eight_bits_change_features_a_little() -> None:
     usual = encoder()
-    rounded = _quantized(usual, image())
+    rounded = with_eight_bits(usual, image())
     error = relative_error(rounded(image()), usual(image()))
     assert 1e-4 < error < 0.1
     # The encoder itself is left as it was.

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
-from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator, check_engine, compute_type
-from videoseg_xmem.options import Engine, Precision
+from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator
 
 from videoseg.devices import pick_device, torch_defaults
+from videoseg.engines import Engine, Precision, check_engine, compute_type
 from videoseg.errors import ConfigError
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import VideoSource
@@ -109,7 +109,7 @@ class CutiePropagator(NetworkPropagator["CutieNetwork"]):
         self._max_internal_size = max_internal_size
         self._engine: Engine = engine
         self._precision: Precision = precision
-        check_engine(engine, precision, device)
+        check_engine(engine, precision, device, extra="videoseg-cutie[openvino]")
         self._checkpoint = None if str(checkpoint) == RANDOM else find_checkpoint(checkpoint)
 
     def open(self, video: VideoSource, *, seed: int = 0) -> CutieSession:  # noqa: ARG002

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from videoseg.devices import is_out_of_memory, multiplies_bfloat16, pick_device
-from videoseg.errors import ConfigError, MissingDependencyError, PropagationError
+from videoseg.devices import is_out_of_memory, pick_device
+from videoseg.errors import PropagationError
 from videoseg.types import PropagatorCapabilities
-from videoseg_xmem.options import Engine, Precision
 
-if TYPE_CHECKING:
-    import torch
-
-__all__ = ["CAPABILITIES", "NetworkPropagator", "check_engine", "compute_type"]
+__all__ = ["CAPABILITIES", "NetworkPropagator"]
 
 CAPABILITIES = PropagatorCapabilities(
     masks=True, late_objects=True, backward=True, corrections=True, live=True
@@ -83,51 +78,3 @@ class NetworkPropagator(ABC, Generic[Network]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.Lock()
-
-
-def check_engine(engine: Engine, precision: Precision, device: str) -> None:
-    """Raise if an engine cannot do what is asked of it.
-
-    Args:
-        engine: The engine.
-        precision: As which numbers it is to compute.
-        device: Where it is to run, or ``auto``, which OpenVINO takes for the CPU.
-
-    Raises:
-        ConfigError: If they do not go together.
-        MissingDependencyError: If OpenVINO is asked for and not installed.
-    """
-    if precision == "int8" and engine != "openvino":
-        raise ConfigError(
-            f"precision 'int8' needs engine='openvino', got engine={engine!r}; torch has no fast "
-            "8-bit convolutions"
-        )
-    if engine != "openvino":
-        return
-    if device not in ("auto", "cpu"):
-        raise ConfigError(
-            f"engine 'openvino' runs on the CPU, but the device is {device!r}; use "
-            "device='cpu', or engine='compile' there"
-        )
-    if precision == "bfloat16":
-        raise ConfigError(
-            "engine 'openvino' takes precision 'float32', 'int8' or 'auto', got 'bfloat16'"
-        )
-    if importlib.util.find_spec("openvino") is None:
-        raise MissingDependencyError(
-            "engine 'openvino' needs the package openvino, which is not installed: "
-            "pip install openvino; or use engine='eager'"
-        )
-
-
-def compute_type(
-    precision: Precision, device: torch.device, *, engine: Engine = "eager"
-) -> torch.dtype:
-    """Return the type in which torch is to compute; ``auto`` is the faster one on the device."""
-    import torch
-
-    if engine == "openvino":
-        return torch.float32
-    if precision == "auto":
-        precision = "bfloat16" if multiplies_bfloat16(device) else "float32"
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32

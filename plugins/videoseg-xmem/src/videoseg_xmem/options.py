@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Engine", "LateObjects", "MemoryOptions", "Precision"]
+__all__ = ["LateObjects", "MemoryOptions"]
 
-Precision: TypeAlias = Literal["float32", "bfloat16", "int8", "auto"]
-Engine: TypeAlias = Literal["eager", "compile", "openvino"]
 LateObjects: TypeAlias = Literal["released", "aligned"]
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge
 
 from videoseg.devices import pick_device, torch_defaults
+from videoseg.engines import Engine, Precision, check_engine, compute_type
 from videoseg.errors import ConfigError
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import VideoSource
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
-from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator, check_engine, compute_type
-from videoseg_xmem.options import Engine, LateObjects, MemoryOptions, Precision
+from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator
+from videoseg_xmem.options import LateObjects, MemoryOptions
 
 if TYPE_CHECKING:
     from videoseg_xmem.network import XMemNetwork
@@ -94,7 +95,7 @@ class XMemPropagator(NetworkPropagator["XMemNetwork"]):
         self._size = size
         self._engine: Engine = engine
         self._precision: Precision = precision
-        check_engine(engine, precision, device)
+        check_engine(engine, precision, device, extra="videoseg-xmem[openvino]")
         self._checkpoint = None if str(checkpoint) == RANDOM else find_checkpoint(checkpoint)
 
     def open(self, video: VideoSource, *, seed: int = 0) -> XMemSession:  # noqa: ARG002
