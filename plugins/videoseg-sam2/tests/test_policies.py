@@ -12,6 +12,7 @@ from videoseg_sam2 import (
     MemoryBounds,
     MemoryPolicy,
     Recall,
+    Sam2Long,
     Sam3Selection,
     Samurai,
     extent_of,
@@ -40,6 +41,16 @@ class TestDistractorAware(MemoryPolicyContract):
 class TestSam3Selection(MemoryPolicyContract):
     def make(self) -> MemoryPolicy:
         return Sam3Selection()
+
+
+class TestSam2Long(MemoryPolicyContract):
+    def make(self) -> MemoryPolicy:
+        return Sam2Long()
+
+
+class TestSam2LongToTheEnd(MemoryPolicyContract):
+    def make(self) -> MemoryPolicy:
+        return Sam2Long(2, delay=None)
 
 
 def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
