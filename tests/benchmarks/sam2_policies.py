@@ -33,17 +33,20 @@ from videoseg_sam2.network import NetworkChoice
 from videoseg_sam2.policies import POLICY_NAMES
 from videoseg_synthetic import make_clip
 
-from videoseg.types import Box, Prompt
+from videoseg.types import Box, Prompt, VideoSource
 from videoseg.video import Video
 
 TOLERANCE = 1e-2
 
 
-def save_wavering_weights(path: Path, video: Video, seed: int) -> None:
+def save_wavering_weights(
+    path: Path, video: VideoSource, seed: int, *, object_scores: tuple[float, float] = (4, 1)
+) -> None:
     """Save random weights under which frames differ in IoU, in logits and the best candidate.
 
     Heads are scaled by what they answer on the video: plain random ones answer all but the same on
-    every frame, so that every policy would remember the same.
+    every frame, so that every policy would remember the same. Object scores have this mean and
+    spread.
     """
     choice = NetworkChoice("toy", None, None, True, False, "cpu", "float32")
     state = {key: value.clone() for key, value in choice.locate().modules.state_dict().items()}
@@ -55,8 +58,11 @@ def save_wavering_weights(path: Path, video: Video, seed: int) -> None:
         if "output_hypernetworks_mlps" in name:
             noise = torch.randn(state[name].shape, generator=generator)
             state[name] += noise * state[name].std(unbiased=False)
-    # Where estimated IoUs lie around the policies' thresholds, and objects are in sight.
-    for head, middle, spread in (("iou_prediction_head", 0.4, 1.0), ("pred_obj_score_head", 4, 1)):
+    # Where estimated IoUs lie around the policies' thresholds, and objects are mostly in sight.
+    for head, (middle, spread) in (
+        ("iou_prediction_head", (0.4, 1.0)),
+        ("pred_obj_score_head", object_scores),
+    ):
         torch.save({"model": state}, path)
         answers = _answers_of(head, video, path)
         factor = spread / answers.std(dim=0)
@@ -72,7 +78,7 @@ def save_wavering_weights(path: Path, video: Video, seed: int) -> None:
     torch.save({"model": state}, path)
 
 
-def _answers_of(head: str, video: Video, checkpoint: Path) -> torch.Tensor:
+def _answers_of(head: str, video: VideoSource, checkpoint: Path) -> torch.Tensor:
     """Return what a head of the mask decoder gives before its sigmoid, one row for each call."""
     propagator = Sam2Propagator(
         model="toy", checkpoint=checkpoint, device="cpu", precision="float32"
@@ -87,13 +93,13 @@ def _answers_of(head: str, video: Video, checkpoint: Path) -> torch.Tensor:
     return torch.stack(rows)
 
 
-def prompt_for(video: Video) -> Prompt:
+def prompt_for(video: VideoSource) -> Prompt:
     """Return a box somewhere in the frame; what is in it does not matter."""
     height, width = video.size
     return Prompt(1, 0, box=Box(0.2 * width, 0.2 * height, 0.6 * width, 0.7 * height))
 
 
-def run(video: Video, checkpoint: Path, memory: object) -> tuple[np.ndarray, dict[str, int]]:
+def run(video: VideoSource, checkpoint: Path, memory: object) -> tuple[np.ndarray, dict[str, int]]:
     """Return the logits of each frame, shape (T, H, W), and the most that was held."""
     propagator = Sam2Propagator(
         model="toy", checkpoint=checkpoint, device="cpu", precision="float32", memory=memory
@@ -104,9 +110,10 @@ def run(video: Video, checkpoint: Path, memory: object) -> tuple[np.ndarray, dic
         for _, found in session.run_logits():
             logits.append(found[1].numpy().copy())
             known = session._objects[1]
-            kept = known.passed if known.trail is None else known.trail._entries
-            features = max(features, sum(one.features is not None for one in kept.values()))
-            pointers = max(pointers, len(kept))
+            paths = [] if known.paths is None else [one._entries for one in known.paths.trails]
+            for kept in paths or [known.passed]:
+                features = max(features, sum(one.features is not None for one in kept.values()))
+                pointers = max(pointers, len(kept))
     return np.stack(logits), {"features": features, "pointers": pointers}
 
 

@@ -275,8 +275,8 @@ class Composition:
         capabilities = getattr(propagator, "capabilities", None)
         if isinstance(capabilities, PropagatorCapabilities) and not capabilities.live:
             raise IncompatibleStagesError(
-                f"propagator {self.name('propagator')!r} needs to know where the video ends; "
-                "it cannot run on a live source"
+                f"propagator {self.name('propagator')!r} cannot run on a live source: it needs to "
+                "know where the video ends, or with its options answers late"
             )
 
     def _check_propagator(self) -> None:

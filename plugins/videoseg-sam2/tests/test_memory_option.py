@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from videoseg_sam2 import (
+    BranchingPolicy,
     Candidates,
     DistractorAware,
     FrameRecord,
@@ -19,7 +20,9 @@ from videoseg_sam2 import (
     Keeping,
     MemoryBounds,
     MemoryPolicy,
+    Proposal,
     Recall,
+    Sam2Long,
     Sam2Propagator,
     Sam3Selection,
     Samurai,
@@ -59,7 +62,27 @@ class WaveringSam3(Wavering, Sam3Selection):
     pass
 
 
-POLICIES = (WaveringSamurai, WaveringDam, WaveringSam3)
+class WaveringSam2Long(Wavering, Sam2Long):
+    """Sure on every third frame; the best path changes, and frames wait for four more."""
+
+    def __init__(self) -> None:
+        super().__init__(delay=4)
+
+    def choose_branches(self, proposals: Sequence[Proposal]) -> Sequence[tuple[int, int]]:
+        told = []
+        for path, one in enumerate(proposals):
+            step = one.candidates.step
+            ious = tuple(
+                0.3 + 0.1 * ((3 * step + 4 * index + 5 * path) % 7)
+                for index in range(len(one.candidates.ious))
+            )
+            score = 4.0 if step % 3 == 0 else 1.0
+            drawn = replace(one.candidates, ious=ious, object_score=score)
+            told.append(replace(one, candidates=drawn))
+        return super().choose_branches(told)
+
+
+POLICIES = (WaveringSamurai, WaveringDam, WaveringSam3, WaveringSam2Long)
 NUM_FRAMES = 11
 
 Logits = dict[tuple[int, int], np.ndarray]
@@ -171,12 +194,14 @@ def test_a_click_corrects_the_frame_on_which_a_backward_run_begins(
 def test_a_correction_in_mid_run_changes_what_follows(
     run: Callable[..., Logits], memory: Memory
 ) -> None:
-    click = Prompt(1, 7, box=Box(50, 20, 80, 60))
+    # Ahead of what has been read for answers that wait, too.
+    click = Prompt(1, 9, box=Box(50, 20, 80, 60))
     plain = run(memory, prompt(1), prompt(2))
     corrected = run(memory, prompt(1), prompt(2), late={4: click})
     changed = {key for key in plain if not np.array_equal(plain[key], corrected[key])}
     assert {key[1] for key in changed} == {1}
-    assert {(7, 1), (8, 1), (NUM_FRAMES - 1, 1)} <= changed
+    assert {(9, 1), (NUM_FRAMES - 1, 1)} <= changed
+    assert min(changed) == (9, 1)
 
 
 def test_a_second_run_begins_with_the_prompts_alone(
@@ -300,19 +325,29 @@ class Boundless(MemoryPolicy):
     bounds = None  # type: ignore[assignment]
 
 
-class Branching(MemoryPolicy):
+class Impatient(BranchingPolicy):
     bounds = MemoryBounds(6, 15, branches=3)
+
+
+class Unbranching(MemoryPolicy):
+    bounds = MemoryBounds(6, 15, branches=3, delay=None)
+
+
+class Waiting(MemoryPolicy):
+    bounds = MemoryBounds(6, 15, delay=2)
 
 
 @pytest.mark.parametrize(
     ("memory", "message"),
     [
-        ("samura", "one of fifo, samurai, dam, sam3"),
+        ("samura", "one of fifo, samurai, dam, sam3, sam2long"),
         ("nowhere:Policy", "'nowhere:Policy' cannot be imported"),
         (needs_more, "cannot be made without arguments.*functools.partial"),
         (dict, "dict.* has no bounds, prompted, choose"),
         (Boundless, "bounds of the memory policy .*Boundless.* must be a .*MemoryBounds, got"),
-        (Branching, "Branching.* declares 3 branches; .*must be 1"),
+        (Impatient, "Impatient.* declares 3 branches and a delay of 0; .*at least 1 frame"),
+        (Unbranching, "declares 3 branches, but has no choose_branches, fork; .*BranchingPolicy"),
+        (Waiting, "Waiting.* declares a delay of 2, but one branch has nothing to wait for"),
     ],
 )
 def test_what_is_no_policy_is_refused_before_a_run(memory: Memory, message: str) -> None:

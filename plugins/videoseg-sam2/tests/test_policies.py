@@ -11,7 +11,9 @@ from videoseg_sam2 import (
     Held,
     MemoryBounds,
     MemoryPolicy,
+    Proposal,
     Recall,
+    Sam2Long,
     Sam3Selection,
     Samurai,
     extent_of,
@@ -19,7 +21,7 @@ from videoseg_sam2 import (
 from videoseg_sam2.policies.box_filter import BoxFilter, box_iou
 from videoseg_sam2.testing import MemoryPolicyContract
 
-from videoseg.errors import PropagationError
+from videoseg.errors import ConfigError, PropagationError
 
 
 class TestFirstInFirstOut(MemoryPolicyContract):
@@ -40,6 +42,16 @@ class TestDistractorAware(MemoryPolicyContract):
 class TestSam3Selection(MemoryPolicyContract):
     def make(self) -> MemoryPolicy:
         return Sam3Selection()
+
+
+class TestSam2Long(MemoryPolicyContract):
+    def make(self) -> MemoryPolicy:
+        return Sam2Long()
+
+
+class TestSam2LongToTheEnd(MemoryPolicyContract):
+    def make(self) -> MemoryPolicy:
+        return Sam2Long(2, delay=None)
 
 
 def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
@@ -212,6 +224,85 @@ def test_sam3_takes_any_object_score() -> None:
     for step, score in ((1, -1e4), (2, 1e4)):
         policy.keep(record(step, GIVEN.logits, 0.9, score))
     assert policy.recall(3).features == {1: 2}
+
+
+def test_sam2long_follows_the_best_sums_of_what_paths_propose() -> None:
+    policy = started(Sam2Long())
+    policy.keep(record(1, GIVEN.logits, 0.5))
+    better = policy.fork()
+    policy.keep(record(2, GIVEN.logits, 0.5))
+    better.keep(record(2, GIVEN.logits, 0.9))
+    # The second path is ahead by the ratio of 0.9 and 0.5.
+    proposals = [
+        Proposal(policy, candidates(3, [GIVEN.logits] * 3, [0.9, 0.8, 0.1])),
+        Proposal(better, candidates(3, [GIVEN.logits] * 3, [0.3, 0.6, 0.45])),
+    ]
+    assert list(policy.choose_branches(proposals)) == [(1, 1), (0, 0), (1, 2)]
+
+
+def test_sam2long_follows_what_differs_where_no_path_is_sure() -> None:
+    policy = started(Sam2Long())
+    policy.keep(record(1, GIVEN.logits))
+    masks = [GIVEN.logits] * 3
+
+    def follow(*found: tuple[list[float], float]) -> list[tuple[int, int]]:
+        proposals = [
+            Proposal(policy, Candidates(2, np.stack(masks), tuple(ious), score, 64))
+            for ious, score in found
+        ]
+        return list(policy.choose_branches(proposals))
+
+    alike = [0.9, 0.899, 0.3]
+    assert follow((alike, 2.5), (alike, 1.0)) == [(0, 0), (1, 0), (0, 1)]
+    assert follow((alike, 1.5), (alike, 1.0)) == [(0, 0), (1, 0), (0, 2)]
+    # An absent object is something else, and so is one that is surely absent.
+    assert follow((alike, 1.5), (alike, -1.0)) == [(0, 0), (1, 0), (0, 2)]
+    assert follow(([0.9, 0.5, 0.3], 1.5), (alike, -1.0)) == [(0, 0), (1, 0), (0, 1)]
+    assert follow((alike, 1.5), (alike, -2.5)) == [(0, 0), (1, 0), (0, 1)]
+    assert follow(([0.9] * 3, 1.0)) == [(0, 0)]
+
+
+def test_sam2long_does_not_branch_on_the_frame_after_a_prompt() -> None:
+    policy = started(Sam2Long())
+    proposal = Proposal(policy, candidates(1, [GIVEN.logits] * 3, [0.2, 0.9, 0.8]))
+    assert list(policy.choose_branches([proposal])) == [(0, 1)]
+    policy.keep(record(1, GIVEN.logits))
+    assert list(policy.choose_branches([proposal])) == [(0, 1), (0, 2), (0, 0)]
+
+
+def test_sam2long_reads_good_frames_by_rank_and_the_one_before() -> None:
+    policy = started(Sam2Long())
+    for step in range(1, 22):
+        iou = 0.2 if step % 5 == 0 else 0.9
+        policy.keep(record(step, GIVEN.logits, iou, -1.0 if step in (19, 21) else 5.0))
+    recall = policy.recall(22)
+    assert recall.features == {1: 21, 2: 18, 3: 17, 4: 16, 5: 14, 6: 13}
+    assert list(recall.pointers.values()) == [21, 18, 17, 16, 14, 13, 12, 11, 9, 8, 7, 6, 4, 3, 2]
+
+
+def test_sam2long_reads_with_larger_keys_what_shows_the_object_for_sure() -> None:
+    policy = started(Sam2Long())
+    for step, score in enumerate((3.0, 7.0, 1.0, 5.0), 1):
+        policy.keep(record(step, GIVEN.logits, 0.9, score))
+    expected = {3: 0.95, 1: 0.975, 4: 1.0, 2: 1.025, 0: 1.05}
+    assert policy.recall(5).factors == pytest.approx(expected)
+    assert policy.recall(5).pointer_factors == pytest.approx(expected)
+    for step in range(5, 12):
+        policy.keep(record(step, GIVEN.logits, 0.9, 5.0))
+    recall = policy.recall(12)
+    assert set(recall.factors) == {0, *recall.features.values()}
+    assert set(recall.pointer_factors or ()) == {0, *recall.pointers.values()}
+
+
+@pytest.mark.parametrize("options", [{"num_paths": 0}, {"delay": 0}])
+def test_sam2long_refuses_what_is_no_tree(options: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="num_paths must be at least 1, and delay at least 1"):
+        Sam2Long(**options)
+
+
+def started(policy: Sam2Long) -> Sam2Long:
+    policy.prompted(GIVEN)
+    return policy
 
 
 class Greedy(MemoryPolicy):

@@ -10,9 +10,12 @@ from videoseg_sam2.network import (
     use_bfloat16,
 )
 from videoseg_sam2.policies.dam import DistractorAware
+from videoseg_sam2.policies.ranked import RankedFrames
+from videoseg_sam2.policies.sam2long import Sam2Long
 from videoseg_sam2.policies.sam3 import Sam3Selection
 from videoseg_sam2.policies.samurai import Samurai
 from videoseg_sam2.policy import (
+    BranchingPolicy,
     Candidates,
     Extent,
     FrameRecord,
@@ -20,6 +23,7 @@ from videoseg_sam2.policy import (
     Keeping,
     MemoryBounds,
     MemoryPolicy,
+    Proposal,
     Recall,
     extent_of,
 )
@@ -30,6 +34,7 @@ from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint, r
 
 __all__ = [
     "SAM2_CAPABILITIES",
+    "BranchingPolicy",
     "Candidates",
     "DistractorAware",
     "Extent",
@@ -42,7 +47,10 @@ __all__ = [
     "NetworkSettings",
     "NetworkSource",
     "Precision",
+    "Proposal",
+    "RankedFrames",
     "Recall",
+    "Sam2Long",
     "Sam2Propagator",
     "Sam2Segmenter",
     "Sam2Session",

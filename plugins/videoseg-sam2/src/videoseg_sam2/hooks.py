@@ -6,7 +6,7 @@ do nothing unless a context variable of this module is set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Chooser", "KeyFactors", "install_hooks", "with_attention", "with_chooser"]
 
-Chooser: TypeAlias = Callable[["Tensor", "Tensor", "Tensor"], int]
+Chooser: TypeAlias = Callable[["Tensor", "Tensor", "Tensor"], Sequence[int]]
 """Gets mask logits (1, K, h, w), estimated IoUs (1, K) and the object's logit (1, 1), and returns
-the index of a candidate."""
+indices of candidates. The head then gives a mask and a pointer for each of them, one row each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,11 @@ def _choose(_module: Any, _inputs: Any, output: Any) -> Any:
     if chooser is None:
         return None
     masks, ious, tokens, score = output
-    choice = chooser(masks, ious, score)
-    # Made the highest, the choice is what the unchanged head takes, with its token.
-    raised = ious.clone()
-    raised[:, choice] = ious.max(dim=1).values + 1
+    choices = list(chooser(masks, ious, score))
+    # Made the highest, a choice is what the unchanged head takes, with its token. It indexes
+    # masks and tokens with the highest of each row, so that further rows give further choices.
+    raised = ious.repeat(len(choices), 1)
+    raised[list(range(len(choices))), choices] = ious.max() + 1
     return masks, raised, tokens, score
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from videoseg.types import Prompt
+from videoseg_sam2.paths import Paths
 from videoseg_sam2.trail import Attended, Trail
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class ObjectMemory:
         prompted: Outputs of prompted frames, kept as long as the session.
         refined: Outputs of frames whose prompts refined them, kept for one run.
         passed: Outputs of other frames, only those within reach.
-        trail: Instead of ``passed``, what a memory policy remembers in a run.
+        paths: Instead of ``passed``, what a memory policy remembers in a run.
+        answers: By frame, what is decided and has not been yielded yet.
         lost_at: The frame on which memory ran out for it.
     """
 
@@ -105,8 +107,14 @@ class ObjectMemory:
     prompted: dict[int, Output] = field(default_factory=dict)
     refined: dict[int, Output] = field(default_factory=dict)
     passed: dict[int, Output] = field(default_factory=dict)
-    trail: Trail | None = None
+    paths: Paths | None = None
+    answers: dict[int, Any] = field(default_factory=dict)
     lost_at: int | None = None
+
+    @property
+    def trail(self) -> Trail | None:
+        """What the policy remembers on its best path; None without a policy."""
+        return None if self.paths is None else self.paths.best
 
     def usable_prompts(self, run: int) -> Iterable[int]:
         """Return the frames whose prompts count in this run."""
@@ -120,14 +128,16 @@ class ObjectMemory:
     def begin_run(self) -> None:
         """Forget what belongs to the run before."""
         self.refined.clear()
-        self.trail = None
+        self.answers.clear()
+        self.paths = None
         self.lost_at = None
 
-    def attend(self, frame: int) -> Attended:
-        """Return what is read on a frame."""
+    def attend(self, frame: int, trail: Trail | None = None) -> Attended:
+        """Return what is read on a frame, along a trail of this object or along its best one."""
         prompted = {**self.prompted, **self.refined}
-        if self.trail is not None:
-            return self.trail.attend(frame, prompted)
+        trail = trail or self.trail
+        if trail is not None:
+            return trail.attend(frame, prompted)
         outputs = {
             "cond_frame_outputs": {
                 other: output.as_mapping() for other, output in sorted(prompted.items())
@@ -137,6 +147,18 @@ class ObjectMemory:
             },
         }
         return Attended(outputs)
+
+    def answer(self, frame: int, answers: Sequence[Any]) -> None:
+        """Take what each path answers on a frame; without a policy there is one."""
+        if self.paths is None:
+            self.answers[frame] = answers[0]
+        else:
+            self.answers.update(self.paths.answer(frame, answers))
+
+    def settle(self) -> None:
+        """Answer frames that wait as the best path has them, and end the others."""
+        if self.paths is not None:
+            self.answers.update(self.paths.settle())
 
     def forget_beyond(self, reach: MemoryReach, frame: int, *, reverse: bool) -> None:
         """Drop what no later frame of this run, nor of one the other way, can attend to."""
@@ -153,6 +175,6 @@ class ObjectMemory:
 
     def close(self) -> None:
         """Free everything."""
-        for held in (self.prompts, self.prompted, self.refined, self.passed):
+        for held in (self.prompts, self.prompted, self.refined, self.passed, self.answers):
             held.clear()
-        self.trail = None
+        self.paths = None

@@ -31,6 +31,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         "videoseg_sam2.propagator:Sam2Propagator",
         summary="SAM 2 with its memory of past frames, bounded on videos of any length.",
         capabilities=SAM2_CAPABILITIES,
+        capabilities_of="videoseg_sam2.propagator:find_capabilities",
         requires=_NEEDS,
         install="videoseg-sam2",
         license=_LICENSE,

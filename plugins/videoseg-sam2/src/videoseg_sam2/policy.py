@@ -7,18 +7,23 @@ the run, not frame numbers, so a run backward needs no code of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import copy
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = [
     "NUM_POINTERS",
     "NUM_SLOTS",
+    "BranchingPolicy",
     "Candidates",
     "Extent",
     "FrameRecord",
@@ -26,6 +31,7 @@ __all__ = [
     "Keeping",
     "MemoryBounds",
     "MemoryPolicy",
+    "Proposal",
     "Recall",
     "extent_of",
 ]
@@ -141,12 +147,14 @@ class Recall:
             to 15.
         factors: By what the keys of a frame's features and pointers are multiplied in attention;
             1 for those that are left out. Prompted frames can be named, too.
+        pointer_factors: The same for pointers alone; None if ``factors`` counts for both.
     """
 
     anchors: tuple[int, ...] = ()
     features: Mapping[int, int] = field(default_factory=dict)
     pointers: Mapping[int, int] = field(default_factory=dict)
     factors: Mapping[int, float] = field(default_factory=dict)
+    pointer_factors: Mapping[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +178,15 @@ class MemoryBounds:
         features: Frames with features: 512 KiB each in published networks.
         pointers: Frames with a pointer: 1 KiB each.
         branches: Hypotheses that are followed side by side, each with so much.
+        delay: How many frames later than its own a frame may be answered, while hypotheses
+            disagree about it; None for no bound but the end of the run. 0 with one branch, which
+            has nothing to wait for.
     """
 
     features: int
     pointers: int
     branches: int = 1
+    delay: int | None = 0
 
 
 class MemoryPolicy:
@@ -220,3 +232,52 @@ class MemoryPolicy:
         """Count a frame among those whose pointers are read while they are within reach."""
         # A new set, so that what ``held`` has returned does not change.
         self._seen = {seen for seen in self._seen if seen > step - NUM_POINTERS} | {step}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one branch proposes on a frame.
+
+    Args:
+        policy: The branch's policy.
+        candidates: What the network proposes from the branch's memory.
+    """
+
+    policy: BranchingPolicy
+    candidates: Candidates
+
+
+class BranchingPolicy(MemoryPolicy):
+    """A memory that follows several hypotheses, each with a memory of its own.
+
+    There is one policy for each branch. On every frame the session asks each of them for
+    ``recall``, then the best one for ``choose_branches``; each survivor is a fork of its branch
+    and is asked for ``keep`` and ``held``. A frame is answered as soon as all branches agree on
+    it, and after ``bounds.delay`` frames at the latest as the best branch has it; branches that
+    have it otherwise end there. A prompted frame ends all but the best. With ``bounds.branches``
+    of 1 the session asks for ``choose`` instead, as of any other policy.
+
+    Attributes:
+        score: How good the branch is so far, in the policy's own terms; the session does not read
+            it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score = 0.0
+
+    def choose_branches(self, proposals: Sequence[Proposal]) -> Sequence[tuple[int, int]]:
+        """Return which candidates of which branches are followed.
+
+        Args:
+            proposals: One for each branch, that of this policy first.
+
+        Returns:
+            Pairs of a proposal's index and a candidate's, the best first: at least one, and at
+            most ``bounds.branches``.
+        """
+        raise NotImplementedError("a policy with several branches needs choose_branches")
+
+    def fork(self) -> Self:
+        """Return a copy that shares nothing that changes."""
+        return copy.deepcopy(self)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge
 
@@ -17,7 +17,7 @@ from videoseg_sam2.policies import FIFO, find_policy
 from videoseg_sam2.policy import MemoryPolicy
 from videoseg_sam2.session import Sam2Session
 
-__all__ = ["SAM2_CAPABILITIES", "Sam2Propagator"]
+__all__ = ["SAM2_CAPABILITIES", "Sam2Propagator", "find_capabilities"]
 
 SAM2_CAPABILITIES = PropagatorCapabilities(
     boxes=True,
@@ -28,6 +28,23 @@ SAM2_CAPABILITIES = PropagatorCapabilities(
     corrections=True,
     live=True,
 )
+
+
+def find_capabilities(options: Mapping[str, Any]) -> PropagatorCapabilities:
+    """Return what the propagator can do with these options; only its memory changes that.
+
+    Args:
+        options: Those of the propagator.
+
+    Raises:
+        ConfigError: If there is no such memory policy.
+    """
+    return _with_memory(find_policy(options.get("memory", FIFO), ""))
+
+
+def _with_memory(make_policy: Callable[[], MemoryPolicy] | None) -> PropagatorCapabilities:
+    answers_late = make_policy is not None and make_policy().bounds.delay != 0
+    return replace(SAM2_CAPABILITIES, live=not answers_late)
 
 
 class Sam2Propagator:
@@ -61,9 +78,10 @@ class Sam2Propagator:
         guide_every_frame: Whether an object's embedding joins the prompts of every frame, not
             of its own frame only.
         memory: What is remembered of each object: ``fifo``, first in, first out, as published;
-            ``samurai``, ``dam`` or ``sam3``, which remember good frames; or a policy of your own,
-            as a class (or what makes one), or its path ``module:name``. Each object has a
-            policy of its own in each run. See ``videoseg_sam2.MemoryPolicy``.
+            ``samurai``, ``dam`` or ``sam3``, which remember good frames; ``sam2long``, which
+            follows three hypotheses and answers late; or a policy of your own, as a class (or
+            what makes one), or its path ``module:name``. Each object has a policy of its own in
+            each run. See ``videoseg_sam2.MemoryPolicy``.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
@@ -107,7 +125,7 @@ class Sam2Propagator:
     def capabilities(self) -> PropagatorCapabilities:
         """What this propagator takes and can do."""
         return replace(
-            SAM2_CAPABILITIES,
+            _with_memory(self._make_policy),
             embeddings=self._embeddings,
             max_objects_per_pass=self._max_objects,
         )

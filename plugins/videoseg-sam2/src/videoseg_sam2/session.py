@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -13,11 +14,12 @@ from videoseg.devices import is_out_of_memory
 from videoseg.errors import PropagationError
 from videoseg.propagation import FrameRun, SessionBase
 from videoseg.stages import Direction
-from videoseg.types import BoolArray, Frame, Prompt, PropagatorCapabilities, VideoSource
+from videoseg.types import BoolArray, Frame, Prompt, PropagatorCapabilities, Rle, VideoSource
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import to_frame_size, video_input
 from videoseg_sam2.memory import KnownPrompt, MemoryReach, ObjectMemory, Output
 from videoseg_sam2.network import Network
+from videoseg_sam2.paths import Paths
 from videoseg_sam2.policy import MemoryPolicy
 from videoseg_sam2.tracker import FrameTracker
 from videoseg_sam2.trail import Trail
@@ -29,6 +31,9 @@ __all__ = ["Sam2Session"]
 
 _logger = logging.getLogger(__name__)
 
+_Answer = TypeVar("_Answer")
+_Unanswered: TypeAlias = "deque[tuple[int, list[ObjectMemory]]]"
+
 _LESS_MEMORY = (
     "use fewer objects at a time (max_objects_per_pass), precision='bfloat16', a smaller "
     "model, or device='cpu'"
@@ -39,7 +44,8 @@ class Sam2Session(SessionBase):
     """Propagates objects through one video; see ``Sam2Propagator``.
 
     It holds the features of one frame; for each object its prompted frames and what memory
-    attention can reach of the others, or what a memory policy keeps of them.
+    attention can reach of the others, or what a memory policy keeps of them; and as run-length
+    codes the masks that wait while the paths of such a policy disagree.
 
     Args:
         video: The video.
@@ -83,6 +89,7 @@ class Sam2Session(SessionBase):
             watches=make_policy is not None,
         )
         self._make_policy = make_policy
+        self._answers_late = make_policy is not None and make_policy().bounds.delay != 0
         stride = network.modules.memory_temporal_stride_for_eval
         if make_policy is not None and stride != 1:
             raise PropagationError(
@@ -101,7 +108,8 @@ class Sam2Session(SessionBase):
         """Say where one object is on one frame. Allowed at any time before ``close``.
 
         A prompt for a frame that a run has not reached takes effect in this run, one for a
-        frame it has passed in the next run. Points alone, for an object that has been
+        frame it has passed in the next run; with a memory policy that answers late it may have
+        passed frames that it has not yielded. Points alone, for an object that has been
         propagated already, correct its mask on that frame; anything else replaces it.
 
         Raises:
@@ -134,14 +142,11 @@ class Sam2Session(SessionBase):
         Raises:
             PropagationError: If memory runs out, or another run has begun.
         """
-        for frame, logits in self._propagate(frames):
-            yield (
-                frame,
-                {
-                    object_id: self._mask_of(object_id, frame, one)
-                    for object_id, one in logits.items()
-                },
-            )
+        if not self._answers_late:
+            yield from self._propagate(frames, self._mask_of)
+            return
+        for frame, codes in self._propagate(frames, self._code_of):
+            yield frame, {object_id: code.decode() for object_id, code in codes.items()}
 
     def run_logits(
         self, direction: Direction = "forward", *, stop: int | None = None
@@ -150,9 +155,11 @@ class Sam2Session(SessionBase):
 
         Returns:
             An iterator of (frame, {object id: logits}); logits have shape (H, W), dtype
-            float32, are on the network's device and greater than 0 where the object is.
+            float32, are on the network's device and greater than 0 where the object is. Those
+            of frames that wait for a memory policy are held meanwhile.
         """
-        return self._propagate(self.frames(direction, stop=stop))
+        frames = self.frames(direction, stop=stop)
+        return self._propagate(frames, lambda _object_id, _frame, logits: logits)
 
     def close(self) -> None:
         """Free everything the session holds. Using it afterwards is a PropagationError."""
@@ -183,6 +190,9 @@ class Sam2Session(SessionBase):
         is_ahead = prompt.frame < frame if reverse else prompt.frame > frame
         return self._run_number if is_ahead else self._run_number + 1
 
+    def _code_of(self, object_id: int, frame: int, logits: Tensor) -> Rle:
+        return Rle.encode(self._mask_of(object_id, frame, logits))
+
     def _mask_of(self, object_id: int, frame: int, logits: Tensor) -> BoolArray:
         known = self._objects[object_id].prompts.get(frame)
         if (
@@ -196,24 +206,56 @@ class Sam2Session(SessionBase):
 
     # -- running -----------------------------------------------------------------------------
 
-    def _propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
+    def _propagate(
+        self, frames: FrameRun, answer: Callable[[int, int, Tensor], _Answer]
+    ) -> Iterator[tuple[int, Mapping[int, _Answer]]]:
+        """Yield for each frame what the function makes of each object's id, frame and logits."""
         self.require_open()
         self._run_number += 1
         run = self._run_number
         reverse = frames.direction == "backward"
         for memory in self._objects.values():
             memory.begin_run()
+        unanswered: _Unanswered = deque()
         try:
-            for frame, picture in frames:
-                self._require_current(run)
-                self._position = (frame, reverse)
-                yield frame, self._advance(frame, picture, reverse=reverse)
-                self._require_current(run)
+            try:
+                for frame, picture in frames:
+                    self._require_current(run)
+                    self._position = (frame, reverse)
+                    here = self._advance(frame, picture, answer, reverse=reverse)
+                    unanswered.append((frame, here))
+                    yield from self._answers(unanswered, run)
+            except Exception:
+                # Masks made before a frame that cannot be read are as good as others.
+                yield from self._last_answers(unanswered, run)
+                raise
+            yield from self._last_answers(unanswered, run)
         finally:
             if self._run_number == run:
                 self._position = None
                 self._features = None
         self._raise_if_lost()
+
+    def _answers(
+        self, unanswered: _Unanswered, run: int
+    ) -> Iterator[tuple[int, Mapping[int, _Answer]]]:
+        """Yield the frames, in their order, that are decided for all objects."""
+        while unanswered:
+            frame, here = unanswered[0]
+            if any(frame not in memory.answers for memory in here):
+                return
+            unanswered.popleft()
+            yield frame, {memory.object_id: memory.answers.pop(frame) for memory in here}
+            self._require_current(run)
+
+    def _last_answers(
+        self, unanswered: _Unanswered, run: int
+    ) -> Iterator[tuple[int, Mapping[int, _Answer]]]:
+        """Decide and yield what waits, unless another run has begun."""
+        if unanswered and run == self._run_number and not self._closed:
+            for memory in self._objects.values():
+                memory.settle()
+            yield from self._answers(unanswered, run)
 
     def _require_current(self, run: int) -> None:
         self.require_open()
@@ -223,22 +265,29 @@ class Sam2Session(SessionBase):
                 "session for each of two simultaneous runs"
             )
 
-    def _advance(self, frame: int, picture: Frame, *, reverse: bool) -> dict[int, Tensor]:
-        """Return the logits of every object that the run has reached, shape (H, W) each."""
+    def _advance(
+        self,
+        frame: int,
+        picture: Frame,
+        answer: Callable[[int, int, Tensor], object],
+        *,
+        reverse: bool,
+    ) -> list[ObjectMemory]:
+        """Find every object that the run has reached, and return them."""
         here = [
             memory
             for _, memory in sorted(self._objects.items())
             if memory.has_begun(frame, self._run_number, reverse=reverse)
         ]
-        answers: dict[int, Tensor] = {}
         with self._network.computing():
             self._condition(here, frame, picture)
             for memory in here:
-                self._begin_trail(memory, frame, reverse=reverse)
-                logits = self._logits(memory, frame, picture, reverse=reverse)
-                answers[memory.object_id] = self._at_frame_size(memory, frame, logits)
+                self._begin_paths(memory, frame, reverse=reverse)
+                found = self._logits(memory, frame, picture, reverse=reverse)
+                full = [self._at_frame_size(memory, frame, logits) for logits in found]
+                memory.answer(frame, [answer(memory.object_id, frame, one) for one in full])
                 memory.forget_beyond(self._reach, frame, reverse=reverse)
-        return answers
+        return here
 
     def _at_frame_size(self, memory: ObjectMemory, frame: int, logits: Tensor) -> Tensor:
         side = self._network.modules.image_size
@@ -281,46 +330,50 @@ class Sam2Session(SessionBase):
 
     def _logits(
         self, memory: ObjectMemory, frame: int, picture: Frame, *, reverse: bool
-    ) -> Tensor:
-        """Return an object's logits on the run's frame, shape (1, 1, h, w)."""
+    ) -> Sequence[Tensor]:
+        """Return an object's logits on the run's frame for each path, shape (1, 1, h, w) each."""
         known = memory.prompts.get(frame)
         usable = known is not None and known.since_run <= self._run_number
         if memory.lost_at is None and usable and frame in memory.prompted:
-            return self._pass_prompted(memory, frame, memory.prompted[frame])
+            return [self._pass_prompted(memory, frame, memory.prompted[frame])]
         if memory.lost_at is not None:
-            return self._empty_logits()
+            return [self._empty_logits()]
         try:
             features = self._encode(frame, picture)
             if known is not None and usable:
                 refined = self._refine(features, memory, known.prompt, reverse=reverse)
                 memory.refined[frame] = refined
-                return self._pass_prompted(memory, frame, refined)
+                return [self._pass_prompted(memory, frame, refined)]
             guide = self._guide(memory, frame) if self._guide_every_frame else None
-            output = self._tracker.track(features, memory, frame, reverse=reverse, prompt=guide)
+            outputs = self._tracker.track(features, memory, frame, reverse=reverse, prompt=guide)
         except Exception as error:
             self._lose(memory, frame, error)
-            return self._empty_logits()
-        logits = _require(output.logits)
+            return [self._empty_logits()]
+        found = [_require(output.logits) for output in outputs]
         # Logits that have been yielded are not needed again.
-        if memory.trail is None:
+        if memory.paths is None:
+            [output] = outputs
             output.logits = None
             memory.passed[frame] = output
-        return logits
+        return found
 
-    def _begin_trail(self, memory: ObjectMemory, frame: int, *, reverse: bool) -> None:
+    def _begin_paths(self, memory: ObjectMemory, frame: int, *, reverse: bool) -> None:
         """Give an object its policy on the first frame on which the run reaches it."""
-        if self._make_policy is None or memory.trail is not None:
+        if self._make_policy is None or memory.paths is not None or memory.lost_at is not None:
             return
         modules = self._network.modules
-        memory.trail = Trail(
+        trail = Trail(
             self._make_policy(),
             origin=frame,
             reverse=reverse,
             num_slots=modules.num_maskmem - 1,
             num_pointers=self._reach.pointers,
         )
+        memory.paths = Paths(trail)
 
     def _pass_prompted(self, memory: ObjectMemory, frame: int, output: Output) -> Tensor:
+        # Whatever the paths disagreed about, a prompt is where all of them begin anew.
+        memory.settle()
         if memory.trail is not None:
             step = memory.trail.step_of(frame)
             memory.trail.pass_prompted(self._tracker.record_of(output, step))
@@ -371,7 +424,8 @@ class Sam2Session(SessionBase):
             self._raise_out_of_memory(f"on frame {frame}", error)
         memory.lost_at = frame
         memory.passed.clear()
-        memory.trail = None
+        memory.settle()
+        memory.paths = None
         if self._network.device.type == "cuda":
             torch.cuda.empty_cache()
         _logger.warning("memory ran out over object %d on frame %d", memory.object_id, frame)

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
 from videoseg.types import FloatArray
 from videoseg_sam2.memory import Output
-from videoseg_sam2.policy import Candidates, FrameRecord, Keeping, MemoryPolicy
+from videoseg_sam2.paths import Paths
+from videoseg_sam2.policy import BranchingPolicy, Candidates, FrameRecord, Keeping, MemoryPolicy
 from videoseg_sam2.trail import Trail
 
 __all__ = ["MemoryPolicyContract"]
@@ -37,8 +39,14 @@ class MemoryPolicyContract:
     def test_declares_what_it_holds_at_most(self) -> None:
         bounds = self.make().bounds
         _check(
-            bounds.features >= 0 and bounds.pointers >= 0 and bounds.branches == 1,
-            f"bounds must be numbers of frames, and one branch; got {bounds}",
+            bounds.features >= 0 and bounds.pointers >= 0 and bounds.branches >= 1,
+            f"bounds must be numbers of frames, and of branches; got {bounds}",
+        )
+        _check(
+            bounds.delay == 0
+            if bounds.branches == 1
+            else bounds.delay is None or bounds.delay > 0,
+            f"a delay is what several branches need, and one does not; got {bounds}",
         )
 
     def test_holds_no_more_than_it_declares(self) -> None:
@@ -68,6 +76,13 @@ class MemoryPolicyContract:
             next(others, None)
         _check(alone == beside, "a policy answered otherwise because another one was in use")
 
+    def test_forks_share_nothing(self) -> None:
+        if self.make().bounds.branches == 1:
+            return
+        alone = list(_answers(self.make(), seed=1, num_frames=80))
+        forked = list(_answers(self.make(), seed=1, num_frames=80, leads_forks=True))
+        _check(alone == forked, "a policy answered otherwise because a fork of it was led on")
+
 
 def _answers(
     policy: MemoryPolicy,
@@ -77,34 +92,63 @@ def _answers(
     num_candidates: int = 3,
     prompt_every: int = 90,
     present: float = 0.8,
+    leads_forks: bool = False,
 ) -> Iterator[tuple[object, ...]]:
     """Lead a policy through drawn frames and yield what it answers on each."""
     generator = np.random.default_rng(seed)
-    trail = Trail(policy, origin=0, reverse=False, num_slots=6, num_pointers=15)
+    paths = Paths(Trail(policy, origin=0, reverse=False, num_slots=6, num_pointers=15))
     given = _output()
-    trail.pass_prompted(_record(0, _disks(generator, 0, 1)[0], 1.0, 10.0, 1))
+    paths.best.pass_prompted(_record(0, _disks(generator, 0, 1)[0], 1.0, 10.0, 1))
     for step in range(1, num_frames):
-        disks = _disks(generator, step, num_candidates)
-        # Away for some time, and now and then on one frame.
-        visible = generator.random() < present and not 40 <= step % 100 < 60
-        ious = tuple(generator.uniform(0.2, 1.0, num_candidates).tolist())
-        score = float(generator.uniform(0.5, 8.0)) * (1 if visible else -1)
+        drawn = [
+            _candidates(generator, step, num_candidates, present=present) for _ in paths.trails
+        ]
         if step % prompt_every == 0:
-            trail.pass_prompted(_record(step, disks[0], 1.0, 10.0, 1))
+            paths.settle()
+            paths.best.pass_prompted(_record(step, drawn[0].logits[0], 1.0, 10.0, 1))
             yield ("prompted",)
             continue
-        attended = trail.attend(step, {0: given}).outputs
-        logits = disks if visible else np.full_like(disks, -1024.0)
-        choice = trail.choose(Candidates(step, logits, ious, score, _SIDE))
+        if leads_forks:
+            for trail in paths.trails:
+                fork = cast("BranchingPolicy", trail.policy).fork()
+                fork.keep(_record_of(drawn[0], 0))
+                fork.held()
+        read = [trail.attend(step, {0: given}).outputs for trail in paths.trails]
+        if paths.branches:
+            followed = paths.grow(drawn)
+        else:
+            followed = [(0, paths.best.choose(drawn[0]), paths.best)]
         kept: list[Keeping] = []
 
         def remember(keeping: Keeping, kept: list[Keeping] = kept) -> Output:
             kept.append(keeping)
             return _output(has_features=keeping != "pointer")
 
-        record = _record(step, logits[choice], ious[choice], score, num_candidates)
-        trail.keep(record, remember)
-        yield choice, *kept, *(tuple(read) for read in attended.values())
+        for path, choice, trail in followed:
+            trail.keep(_record_of(drawn[path], choice), remember)
+        decided = paths.answer(step, [choice for _, choice, _ in followed])
+        chosen = tuple((path, choice) for path, choice, _ in followed)
+        yield chosen, decided, *kept, *(tuple(one) for found in read for one in found.values())
+
+
+def _candidates(
+    generator: np.random.Generator, step: int, number: int, *, present: float
+) -> Candidates:
+    """Draw what the network might propose on a frame."""
+    disks = _disks(generator, step, number)
+    # Away for some time, and now and then on one frame.
+    visible = generator.random() < present and not 40 <= step % 100 < 60
+    ious = tuple(generator.uniform(0.2, 1.0, number).tolist())
+    score = float(generator.uniform(0.5, 8.0)) * (1 if visible else -1)
+    logits = disks if visible else np.full_like(disks, -1024.0)
+    return Candidates(step, logits, ious, score, _SIDE)
+
+
+def _record_of(candidates: Candidates, choice: int) -> FrameRecord:
+    """Return the record of a frame on which a candidate was chosen."""
+    logits, iou = candidates.logits[choice], candidates.ious[choice]
+    score = candidates.object_score
+    return _record(candidates.step, logits, iou, score, len(candidates.ious))
 
 
 def _disks(generator: np.random.Generator, step: int, number: int) -> FloatArray:

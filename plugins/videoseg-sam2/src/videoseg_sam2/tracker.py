@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from videoseg_sam2.hooks import with_attention, with_chooser
 from videoseg_sam2.images import mask_input
 from videoseg_sam2.memory import ObjectMemory, Output
 from videoseg_sam2.network import Network, extra_prompt
+from videoseg_sam2.paths import Paths
 from videoseg_sam2.policy import Candidates, FrameRecord, Keeping
 from videoseg_sam2.prompts import point_inputs
 from videoseg_sam2.trail import Attended, Trail
@@ -72,7 +73,12 @@ class FrameTracker:
         watch = self._watch_for(memory.trail, prompt.frame)
         with self._watching(watch):
             found = self._step(
-                features, prompt.frame, first=False, memory=memory, reverse=reverse, **_NO_INPUTS
+                features,
+                prompt.frame,
+                first=False,
+                attended=memory.attend(prompt.frame),
+                reverse=reverse,
+                **_NO_INPUTS,
             )
         previous = self._fill_holes(found["pred_masks"]).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
         inputs = self._inputs(prompt)
@@ -82,7 +88,7 @@ class FrameTracker:
                 features,
                 prompt.frame,
                 first=False,
-                memory=memory,
+                attended=memory.attend(prompt.frame),
                 reverse=reverse,
                 previous=previous,
                 **inputs,
@@ -97,7 +103,7 @@ class FrameTracker:
         *,
         reverse: bool,
         prompt: Prompt | None = None,
-    ) -> Output:
+    ) -> list[Output]:
         """Find an object on a frame from what is remembered of it.
 
         Args:
@@ -106,23 +112,28 @@ class FrameTracker:
             frame: Index of the frame.
             reverse: Whether frames come in descending order.
             prompt: A prompt whose embedding is to guide this frame, too.
+
+        Returns:
+            One output for each path that is followed from here on, the best first.
         """
-        vector = None if prompt is None else self._vector(prompt)
-        if memory.trail is not None:
-            return self._track_by_policy(
-                features, memory, memory.trail, frame, reverse=reverse, vector=vector
-            )
-        with _with_extra(vector):
-            step = self._step(
-                features,
-                frame,
-                first=False,
-                memory=memory,
-                reverse=reverse,
-                encode=True,
-                **_NO_INPUTS,
-            )
-        return self._output(step, step["maskmem_features"], step["maskmem_pos_enc"])
+        with _with_extra(None if prompt is None else self._vector(prompt)):
+            paths = memory.paths
+            if paths is None:
+                step = self._step(
+                    features,
+                    frame,
+                    first=False,
+                    attended=memory.attend(frame),
+                    reverse=reverse,
+                    encode=True,
+                    **_NO_INPUTS,
+                )
+                return [self._output(step, step["maskmem_features"], step["maskmem_pos_enc"])]
+            if paths.branches:
+                return self._track_paths(features, memory, paths, frame, reverse=reverse)
+            watch = self._watch_for(paths.best, frame)
+            step = self._follow(features, memory, paths.best, frame, watch, reverse=reverse)
+            return [self._keep(features, paths.best, frame, step, watch)]
 
     def record_of(self, output: Output, step: int) -> FrameRecord:
         """Return what a memory policy is told of a prompted frame whose logits are held.
@@ -142,21 +153,58 @@ class FrameTracker:
             self._network.modules.image_size,
         )
 
-    def _track_by_policy(
+    def _track_paths(
+        self,
+        features: FrameFeatures,
+        memory: ObjectMemory,
+        paths: Paths,
+        frame: int,
+        *,
+        reverse: bool,
+    ) -> list[Output]:
+        """Let a policy choose among the candidates of all its paths, and follow the chosen ones.
+
+        The image's features are those of all paths; each reads its own memory.
+        """
+        side = self._network.modules.image_size
+        steps, watches = [], []
+        for trail in paths.trails:
+            watch = _WatchAll(self._hides_absent, step=trail.step_of(frame), side=side)
+            steps.append(self._follow(features, memory, trail, frame, watch, reverse=reverse))
+            watches.append(watch)
+        outputs = []
+        for path, candidate, trail in paths.grow([watch.candidates for watch in watches]):
+            step = _row_of(steps[path], candidate)
+            watches[path].iou = watches[path].candidates.ious[candidate]
+            outputs.append(self._keep(features, trail, frame, step, watches[path]))
+        return outputs
+
+    def _follow(
         self,
         features: FrameFeatures,
         memory: ObjectMemory,
         trail: Trail,
         frame: int,
+        watch: _Watch,
         *,
         reverse: bool,
-        vector: Tensor | None,
-    ) -> Output:
-        watch = self._watch_for(trail, frame)
-        with _with_extra(vector), with_chooser(watch):
-            step = self._step(
-                features, frame, first=False, memory=memory, reverse=reverse, **_NO_INPUTS
+    ) -> dict[str, Any]:
+        """Run the network on a frame with what one trail remembers."""
+        attended = memory.attend(frame, trail)
+        with with_chooser(watch):
+            return self._step(
+                features, frame, first=False, attended=attended, reverse=reverse, **_NO_INPUTS
             )
+
+    def _keep(
+        self,
+        features: FrameFeatures,
+        trail: Trail,
+        frame: int,
+        step: dict[str, Any],
+        watch: _Watch,
+    ) -> Output:
+        """Let a policy decide what is remembered of a frame, and return its mask."""
         modules = self._network.modules
 
         def remember(keeping: Keeping) -> Output:
@@ -218,12 +266,12 @@ class FrameTracker:
         first: bool,
         points: dict[str, Tensor] | None,
         mask: Tensor | None,
-        memory: ObjectMemory | None = None,
+        attended: Attended | None = None,
         reverse: bool = False,
         previous: Tensor | None = None,
         encode: bool = False,
     ) -> dict[str, Any]:
-        attended = _NOTHING if memory is None else memory.attend(frame)
+        attended = attended or _NOTHING
         with with_attention(attended.factors, drop_missing=attended.has_missing):
             step: dict[str, Any] = self._network.modules.track_step(
                 frame_idx=frame,
@@ -353,26 +401,45 @@ class _Watch:
         self._step = step
         self._side = side
 
-    def __call__(self, masks: Tensor, ious: Tensor, score: Tensor) -> int:
-        estimates = tuple(float(iou) for iou in ious[0].float())
+    def __call__(self, masks: Tensor, ious: Tensor, score: Tensor) -> Sequence[int]:
         self.object_score = float(score)
-        self.num_candidates = len(estimates)
+        self.num_candidates = ious.shape[1]
         if self._choose is None:
             choice = int(ious[0].argmax())
         else:
-            logits = _array(masks[0])
-            if self._hides_absent and self.object_score <= 0:
-                logits = logits.clip(max=_ABSENT_LOGIT)
-            choice = self._choose(
-                Candidates(self._step, logits, estimates, self.object_score, self._side)
-            )
-        self.iou = estimates[choice]
-        return choice
+            choice = self._choose(self._candidates(masks, ious))
+        self.iou = float(ious[0, choice])
+        return (choice,)
+
+    def _candidates(self, masks: Tensor, ious: Tensor) -> Candidates:
+        logits = _array(masks[0])
+        if self._hides_absent and self.object_score <= 0:
+            logits = logits.clip(max=_ABSENT_LOGIT)
+        estimates = tuple(float(iou) for iou in ious[0].float())
+        return Candidates(self._step, logits, estimates, self.object_score, self._side)
 
     def mark(self, output: Output) -> Output:
         """Write what was seen into an output."""
         output.iou, output.num_candidates = self.iou, self.num_candidates
         return output
+
+
+class _WatchAll(_Watch):
+    """Sees the candidates on one frame and has the network go on with all of them."""
+
+    candidates: Candidates
+
+    def __call__(self, masks: Tensor, ious: Tensor, score: Tensor) -> Sequence[int]:
+        self.object_score = float(score)
+        self.num_candidates = ious.shape[1]
+        self.candidates = self._candidates(masks, ious)
+        return range(self.num_candidates)
+
+
+def _row_of(step: dict[str, Any], candidate: int) -> dict[str, Any]:
+    """Return what the network gave for one of the candidates that it went on with."""
+    rows = ("pred_masks", "pred_masks_high_res", "obj_ptr")
+    return {**step, **{name: step[name][candidate : candidate + 1] for name in rows}}
 
 
 def _array(logits: Tensor) -> FloatArray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from videoseg.errors import PropagationError
 from videoseg_sam2.hooks import KeyFactors
@@ -61,6 +62,14 @@ class Trail:
         self._num_pointers = num_pointers
         self._entries: dict[int, Output] = {}
 
+    def fork(self, policy: MemoryPolicy) -> Trail:
+        """Return a trail with the same entries, which goes on with another policy."""
+        fork = copy(self)
+        fork.policy = policy
+        # Tensors are shared; which of them an entry still has is each trail's own.
+        fork._entries = {step: replace(entry) for step, entry in self._entries.items()}
+        return fork
+
     def step_of(self, frame: int) -> int:
         """Return how many frames of the run lie between the object's first frame and this one."""
         return (frame - self._origin) * self._sign
@@ -78,7 +87,7 @@ class Trail:
         """
         choice = self.policy.choose(candidates)
         if not isinstance(choice, Integral) or not 0 <= choice < len(candidates.ious):
-            self._refuse(f"chose candidate {choice} of {len(candidates.ious)}")
+            self.refuse(f"chose candidate {choice} of {len(candidates.ious)}")
         return int(choice)
 
     def keep(self, record: FrameRecord, remember: Callable[[Keeping], Output]) -> None:
@@ -93,7 +102,7 @@ class Trail:
         """
         kind = self.policy.keep(record)
         if kind not in _KEEPINGS:
-            self._refuse(f"keeps {kind!r}; allowed are {', '.join(_KEEPINGS)}")
+            self.refuse(f"keeps {kind!r}; allowed are {', '.join(_KEEPINGS)}")
         if kind != "nothing":
             self._entries[record.step] = remember(kind)
         self._free()
@@ -133,16 +142,22 @@ class Trail:
         }
         return Attended(outputs, self._factors(recall, frame, conditioning), missing)
 
+    def refuse(self, what: str) -> NoReturn:
+        """Raise an error that names the policy and says what it did."""
+        raise PropagationError(f"the memory policy {type(self.policy).__name__} {what}")
+
     # -- internals ---------------------------------------------------------------------------
 
     def _factors(
         self, recall: Recall, frame: int, conditioning: Iterable[int]
     ) -> KeyFactors | None:
-        if not recall.factors:
+        of_features = recall.factors
+        of_pointers = of_features if recall.pointer_factors is None else recall.pointer_factors
+        if not (of_features or of_pointers):
             return None
 
-        def factor(step: int | None) -> float:
-            return 1.0 if step is None else recall.factors.get(step, 1.0)
+        def factors(table: Mapping[int, float], steps: Iterable[int | None]) -> tuple[float, ...]:
+            return tuple(1.0 if step is None else table.get(step, 1.0) for step in steps)
 
         now = self.step_of(frame)
         steps = [self.step_of(one) for one in conditioning]
@@ -150,17 +165,10 @@ class Trail:
         # those of prompted frames come first, and pointers only of frames that have been passed.
         slots = sorted(recall.features, reverse=True)
         distances = sorted({*recall.features, *recall.pointers})
+        passed = [step for step in steps if step <= now]
         return KeyFactors(
-            tuple(map(factor, [*steps, *(recall.features[slot] for slot in slots)])),
-            tuple(
-                map(
-                    factor,
-                    [
-                        *(step for step in steps if step <= now),
-                        *(recall.pointers.get(distance) for distance in distances),
-                    ],
-                )
-            ),
+            factors(of_features, [*steps, *(recall.features[slot] for slot in slots)]),
+            factors(of_pointers, [*passed, *map(recall.pointers.get, distances)]),
         )
 
     def _frame_of(self, step: int) -> int:
@@ -173,13 +181,13 @@ class Trail:
         ):
             wrong = sorted(key for key in named if not 1 <= key <= last)
             if wrong:
-                self._refuse(f"recalls {kind} {wrong[0]}; this network has {kind}s 1 to {last}")
+                self.refuse(f"recalls {kind} {wrong[0]}; this network has {kind}s 1 to {last}")
         read = {*recall.anchors, *recall.features.values()}
         for step in sorted({*read, *recall.pointers.values()}):
             entry = self._entries.get(step)
             if entry is None or (step in read and entry.features is None):
                 what = "the pointer" if entry is None and step not in read else "features"
-                self._refuse(
+                self.refuse(
                     f"recalls {what} of step {step}, which it has not kept or has let go; name in "
                     "held() what recall() may still ask for"
                 )
@@ -196,9 +204,6 @@ class Trail:
                 del self._entries[step]
         features = sum(entry.features is not None for entry in self._entries.values())
         check_bounds(self.policy, features, len(self._entries.keys() & held.pointers))
-
-    def _refuse(self, what: str) -> None:
-        raise PropagationError(f"the memory policy {type(self.policy).__name__} {what}")
 
 
 def check_bounds(policy: MemoryPolicy, features: int, pointers: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from videoseg.errors import ConfigError
 from videoseg.text import shorten
 from videoseg_sam2.policies.dam import DistractorAware
+from videoseg_sam2.policies.sam2long import Sam2Long
 from videoseg_sam2.policies.sam3 import Sam3Selection
 from videoseg_sam2.policies.samurai import Samurai
 from videoseg_sam2.policy import MemoryBounds, MemoryPolicy
@@ -19,7 +20,7 @@ __all__ = ["FIFO", "POLICY_NAMES", "find_policy"]
 FIFO = "fifo"
 """The memory as SAM 2 was published; the session keeps it itself, across runs."""
 
-POLICY_NAMES = (FIFO, "samurai", "dam", "sam3")
+POLICY_NAMES = (FIFO, "samurai", "dam", "sam3", "sam2long")
 """Every name that the option ``memory`` takes."""
 
 # The authors' weight of motion for the large network; the smaller ones have the default.
@@ -48,6 +49,8 @@ def find_policy(
         return DistractorAware
     if memory == "sam3":
         return Sam3Selection
+    if memory == "sam2long":
+        return Sam2Long
     factory = _import_policy(memory) if isinstance(memory, str) else memory
     _check_policy(factory, memory)
     return factory
@@ -91,8 +94,25 @@ def _check_policy(factory: object, memory: object) -> None:
             f"bounds of the memory policy {name} must be a videoseg_sam2.MemoryBounds, got "
             f"{shorten(policy.bounds)}"
         )
-    if policy.bounds.branches != 1:
+    _check_branches(policy, policy.bounds, name)
+
+
+def _check_branches(policy: object, bounds: MemoryBounds, name: str) -> None:
+    if bounds.branches == 1:
+        if bounds.delay != 0:
+            raise ConfigError(
+                f"the memory policy {name} declares a delay of {bounds.delay}, but one branch has "
+                "nothing to wait for; bounds.delay must be 0"
+            )
+        return
+    if bounds.branches < 1 or (bounds.delay is not None and bounds.delay < 1):
         raise ConfigError(
-            f"the memory policy {name} declares {policy.bounds.branches} branches; a session "
-            "follows one and answers frame by frame, so bounds.branches must be 1"
+            f"the memory policy {name} declares {bounds.branches} branches and a delay of "
+            f"{bounds.delay}; allowed are at least 1 branch and, with several, a delay of at "
+            "least 1 frame, or None for as long as it takes"
+        )
+    if missing := [one for one in ("choose_branches", "fork") if not hasattr(policy, one)]:
+        raise ConfigError(
+            f"the memory policy {name} declares {bounds.branches} branches, but has no "
+            f"{', '.join(missing)}; derive it from videoseg_sam2.BranchingPolicy"
         )
