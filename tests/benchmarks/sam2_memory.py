@@ -5,10 +5,12 @@ Run from the repository root:
     python tests/benchmarks/sam2_memory.py --frames 200 2000
     python tests/benchmarks/sam2_memory.py --frames 200 400 --objects 20 --max-objects 5
     python tests/benchmarks/sam2_memory.py --frames 200 2000 --memory dam
+    python tests/benchmarks/sam2_memory.py --frames 200 2000 --curve
 
 Frames are painted as they are asked for, so that nothing but the session can grow. Each length
 runs in a process of its own; the table shows that process's peak resident memory and the growth
-over the shortest run. Weights are random; with the default model ``toy`` the memory per frame is
+over the shortest run, and with ``--curve`` the resident memory after each tenth of the longest
+one. Weights are random; with the default model ``toy`` the memory per frame is
 small, but a session that kept frames, masks or outputs would still grow by more than 1 MB a frame
 at 480p. A memory policy that holds more than it declares ends the run with an error.
 """
@@ -22,7 +24,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
+from stream_memory_pipeline import resident_megabytes
 from videoseg_sam2 import Sam2Propagator
 
 from videoseg.pipeline.propagate import Propagation
@@ -43,21 +47,25 @@ def prompts_for(objects: int, height: int, width: int) -> list[Prompt]:
 
 def measure(
     num_frames: int, size: Size, propagator: Propagator, prompts: Sequence[Prompt]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Propagate one video, both ways where prompts are not on its first frame.
 
     Returns:
-        Peak resident memory in MiB and frames a second.
+        Peak resident memory in MiB, frames a second, and the resident memory after each tenth.
     """
     begin = time.perf_counter()
     propagation = Propagation(propagator, RenderedSource(num_frames, size=size), prompts, seed=0)
-    frames = sum(1 for _ in propagation.run())
+    frames, resident = 0, []
+    for _ in propagation.run():
+        frames += 1
+        if frames * 10 // num_frames > len(resident):
+            resident.append(resident_megabytes())
     propagation.close()
     propagation.raise_failure()
     seconds = time.perf_counter() - begin
     assert frames == num_frames
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"frames": frames, "peak": peak, "rate": frames / seconds}
+    return {"frames": frames, "peak": peak, "rate": frames / seconds, "resident": resident}
 
 
 def parser(description: str, model: str) -> argparse.ArgumentParser:
@@ -68,6 +76,7 @@ def parser(description: str, model: str) -> argparse.ArgumentParser:
     options.add_argument("--model", default=model)
     options.add_argument("--objects", type=int, default=1)
     options.add_argument("--max-objects", type=int)
+    options.add_argument("--curve", action="store_true", help="resident memory along the way")
     options.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     return options
 
@@ -103,6 +112,8 @@ def show_table(
         first = first or row["peak"]
         growth = row["peak"] / first - 1
         print(f"| {frames} | {row['peak']:.0f} | {growth:+.1%} | {row['rate']:.1f} |", flush=True)
+    if arguments.curve:
+        print(f"MiB after each tenth: {', '.join(f'{one:.0f}' for one in row['resident'])}")
     return int(growth > 0.1)
 
 

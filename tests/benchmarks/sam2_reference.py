@@ -24,13 +24,18 @@ _CONFIGS = {
 }
 
 
-def save_random_weights(model: str, path: Path) -> None:
+def save_random_weights(model: str, path: Path, config: Path | None = None) -> None:
     """Save random weights under which objects are in sight and memory matters.
 
     With plain random weights attention is all but uniform and every object is absent on the
     same frames, so that a comparison would compare nothing.
+
+    Args:
+        model: A network's name.
+        path: The checkpoint.
+        config: The network's configuration, where it is another than the published one.
     """
-    choice = NetworkChoice(model, None, None, True, False, "cpu", "float32")
+    choice = NetworkChoice(model, None, config, True, False, "cpu", "float32")
     state = {key: value.clone() for key, value in choice.locate().modules.state_dict().items()}
     sharpen(state)
     torch.save({"model": state}, path)

@@ -2,10 +2,11 @@
 
 Run from the repository root:
 
-    python tests/benchmarks/trackers_memory.py --frames 200 2000
+    python tests/benchmarks/trackers_memory.py --network edgetam --frames 200 2000 --curve
 
 The checkpoint is a tiny one with random weights, saved in a temporary folder, unless ``--model``
-names another. Each length runs in a process of its own.
+names another. EdgeTAM has SAM 2's image encoder there, which needs no timm and holds nothing from
+frame to frame. Each length runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,19 +20,44 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests/support"))
 
 from sam2_memory import measure, parser, prompts_for, show_table  # noqa: E402
+from tiny_trackers import (  # noqa: E402
+    edgetam_config,
+    sam2_config,
+    sam2_vision,
+    sam3_config,
+    save_tracker,
+)
+
+NETWORKS = ("sam2", "edgetam", "sam3")
+
+
+def save_tiny(network: str, folder: Path) -> Path:
+    """Save a tiny checkpoint of one of the three trackers."""
+    if network == "edgetam":
+        return save_tracker(edgetam_config(sam2_vision()), "EdgeTamVideoModel", folder)
+    if network == "sam3":
+        return save_tracker(sam3_config(), "Sam3TrackerVideoModel", folder)
+    return save_tracker(sam2_config(), "Sam2VideoModel", folder)
 
 
 def main() -> int:
-    arguments = parser(__doc__.splitlines()[0], "tiny").parse_args()
-    from tiny_trackers import sam2_config, save_tracker
-    from videoseg_trackers import TransformersVideoPropagator
-
+    options = parser(__doc__.splitlines()[0], "tiny")
+    options.add_argument("--network", choices=NETWORKS, default="sam2")
+    arguments = options.parse_args()
+    extra = ["--network", arguments.network]
     if not arguments.one:
+        title = f", network {arguments.network}"
         if arguments.model != "tiny":
-            return show_table(__file__, arguments)
+            return show_table(__file__, arguments, extra, title)
         with tempfile.TemporaryDirectory() as temporary:
-            arguments.model = str(save_tracker(sam2_config(), "Sam2VideoModel", Path(temporary)))
-            return show_table(__file__, arguments)
+            arguments.model = str(save_tiny(arguments.network, Path(temporary)))
+            return show_table(__file__, arguments, extra, title)
+    from videoseg_trackers import TransformersVideoPropagator, network
+
+    if arguments.network == "edgetam":
+        # The plug-in refuses this encoder, see above.
+        classes = ("EdgeTamVideoModel", "Sam2VideoProcessor")
+        network._classes_for = lambda _config, _name: classes  # type: ignore[assignment]
     height, width = arguments.size
     propagator = TransformersVideoPropagator(
         model=arguments.model,

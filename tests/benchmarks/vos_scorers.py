@@ -7,6 +7,11 @@
 ``metricsv2.py`` and the script that imports it). They need scikit-image and tqdm; nothing of them
 is part of this project. The true masks and predictions that are wrong in several ways are scored
 by both. Exits with 1 if a score differs by more than 1e-9.
+
+Three have no scorer of their own that is public and still runs. DAVIS-2016 is compared with the
+package of 2017 on pictures of one object, MOSE with it because its rules are said to be those of
+DAVIS, and the first version of LVOS with the scorer of both, without its groups. YouTube-VOS is
+not here: its server is the only scorer.
 """
 
 from __future__ import annotations
@@ -103,6 +108,32 @@ def of_davis(reference: Path, root: Path, predictions: Path) -> Scores:
     return {**scores, "j_and_f": (scores["j"] + scores["f"]) / 2}
 
 
+def of_davis_2016(reference: Path, root: Path, predictions: Path) -> Scores:
+    with tempfile.TemporaryDirectory() as folder:
+        copy, merged = Path(folder, "data"), Path(folder, "predictions")
+        shutil.copytree(root / "ImageSets", copy / "ImageSets")
+        (copy / "ImageSets/2016").rename(copy / "ImageSets/2017")
+        for source, target in (
+            (root / "Annotations/480p", copy / "Annotations/480p"),
+            (predictions, merged),
+        ):
+            for path in source.rglob("*.png"):
+                # The package takes 255, which is the foreground in 2016, for void.
+                foreground = np.asarray(Image.open(path)) > 0
+                save_ids(target / path.relative_to(source), foreground.astype(np.uint8))
+        shutil.copytree(root / "JPEGImages", copy / "JPEGImages")
+        return of_davis(reference, copy, merged)
+
+
+def of_mose(reference: Path, root: Path, predictions: Path) -> Scores:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("JPEGImages", "Annotations"):
+            shutil.copytree(root / "train" / name, Path(folder) / name / "480p")
+        list_videos(Path(folder) / "ImageSets/2017/val.txt")
+        scores = of_davis(reference, Path(folder), predictions)
+    return {name: scores[name] for name in ("j_and_f", "j", "f")}
+
+
 def of_vost(reference: Path, root: Path, predictions: Path) -> Scores:
     # The package uses a name that NumPy has removed.
     np.bool = np.bool_  # type: ignore[misc]
@@ -117,7 +148,26 @@ def of_vost(reference: Path, root: Path, predictions: Path) -> Scores:
     }
 
 
+def of_lvos_v1(reference: Path, root: Path, predictions: Path) -> Scores:
+    # Without groups: every object counts once, in whichever of them it is.
+    (root / "valid/unseen_videos.txt").write_text(VIDEOS[1], encoding="utf-8")
+    groups = _lvos_objects(reference, root, predictions)
+    j, f, deviation = (
+        float(np.mean(np.concatenate([group[key] for group in groups]))) for key in "JFV"
+    )
+    return {"j_and_f": (j + f) / 2, "j": j, "f": f, "jf_deviation": deviation}
+
+
 def of_lvos(reference: Path, root: Path, predictions: Path) -> Scores:
+    groups = _lvos_objects(reference, root, predictions)
+    j, f, deviation = (sum(float(np.mean(group[key])) for group in groups) / 2 for key in "JFV")
+    return {"j_and_f": (j + f) / 2, "j": j, "f": f, "jf_deviation": deviation}
+
+
+def _lvos_objects(
+    reference: Path, root: Path, predictions: Path
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return J, F and V of each object, of seen and of unseen videos."""
     package = reference / "lvos-evaluation"
     with imported(package, "lvos.evaluation") as (module,):
         # NumPy 2 no longer puts an array of one number where a number belongs.
@@ -128,9 +178,9 @@ def of_lvos(reference: Path, root: Path, predictions: Path) -> Scores:
         folder = root / "valid"
         (folder / "unsupervised_videos.txt").touch()
         scorer = module.LVOSEvaluation(str(folder), "semi-supervised", "valid", codalab=True)
-        _, seen, unseen = scorer.evaluate(str(predictions), metric=("J", "F"))
+        _, *found = scorer.evaluate(str(predictions), metric=("J", "F"))
         # The single-process version loses the deviations; they are taken from their definition.
-        deviations = {True: [], False: []}
+        deviations: dict[bool, list[float]] = {True: [], False: []}
         for video in scorer.dataset.get_sequences():
             j, f = scorer._evaluate_semisupervised(
                 scorer.dataset.get_sequence(video),
@@ -141,13 +191,11 @@ def of_lvos(reference: Path, root: Path, predictions: Path) -> Scores:
             deviations[video in scorer.unseen_videos] += [
                 module.utils.db_statistics_var(j[key], f[key]) for key in j
             ]
-    means = {key: [float(np.mean(part[key]["M"])) for part in (seen, unseen)] for key in "JF"}
-    return {
-        "j_and_f": sum(means["J"] + means["F"]) / 4,
-        "j": sum(means["J"]) / 2,
-        "f": sum(means["F"]) / 2,
-        "jf_deviation": (np.mean(deviations[False]) + np.mean(deviations[True])) / 2,
-    }
+    seen, unseen = (
+        {"J": one["J"]["M"], "F": one["F"]["M"], "V": deviations[is_unseen]}
+        for one, is_unseen in zip(found, (False, True), strict=True)
+    )
+    return seen, unseen
 
 
 def _as_number(measure: Callable[..., Any]) -> Callable[..., float]:
@@ -206,12 +254,32 @@ def draw_davis(root: Path) -> None:
     for name in ("JPEGImages", "Annotations"):
         (root / name).mkdir()
         shutil.move(root / "480p" / name, root / name / "480p")
-    path = root / "ImageSets/2017/val.txt"
+    list_videos(root / "ImageSets/2017/val.txt")
+
+
+def draw_davis_2016(root: Path) -> None:
+    """Draw a copy of DAVIS-2016 with its truth: all objects are the foreground, 255."""
+    draw_davis(root)
+    (root / "ImageSets/2017").rename(root / "ImageSets/2016")
+    for path in (root / "Annotations").rglob("*.png"):
+        foreground = np.asarray(Image.open(path)) > 0
+        save_ids(path, np.where(foreground, 255, 0).astype(np.uint8))
+
+
+def list_videos(path: Path) -> None:
+    """Write the list of the drawn videos."""
     path.parent.mkdir(parents=True)
     path.write_text("\n".join(VIDEOS), encoding="utf-8")
 
 
 SCORERS: dict[str, tuple[str, str, Callable[[Path], None], str, Callable[..., Scores]]] = {
+    "davis-2016": (
+        "davis2017-evaluation",
+        "davis-2016",
+        draw_davis_2016,
+        "Annotations/480p",
+        of_davis_2016,
+    ),
     "davis-2017": (
         "davis2017-evaluation",
         "davis-2017",
@@ -220,18 +288,27 @@ SCORERS: dict[str, tuple[str, str, Callable[[Path], None], str, Callable[..., Sc
         of_davis,
     ),
     "vost": ("VOST", *VOS_LAYOUTS["vost"][:2], "Annotations", of_vost),
+    "mose": (
+        "davis2017-evaluation",
+        *VOS_LAYOUTS["mose-train"][:2],
+        "train/Annotations",
+        of_mose,
+    ),
+    "lvos-v1": ("lvos-evaluation", *VOS_LAYOUTS["lvos-v1"][:2], "valid/Annotations", of_lvos_v1),
     "lvos-v2": ("lvos-evaluation", *VOS_LAYOUTS["lvos-v2"][:2], "valid/Annotations", of_lvos),
     "sa-v": ("sam2", *VOS_LAYOUTS["sa-v"][:2], "sav_val/Annotations_6fps", of_sav),
     "mosev2": ("MOSE-api", *VOS_LAYOUTS["mosev2"][:2], "valid/Annotations", of_mosev2),
 }
 
 
+# Where it is not the first one.
+SPLITS = {"mose": "train"}
+
+
 def compare(reference: Path) -> float:
     """Print the scores of both and return the largest difference."""
     registry = Registry(allow=("benchmarks",))
     largest = 0.0
-    # The scorers show the progress of two videos.
-    sys.stderr = io.StringIO()
     for key, (package, name, draw, truth, official) in SCORERS.items():
         if not (reference / package).is_dir():
             print(f"{key}: {reference / package} is not there; left out")
@@ -242,9 +319,11 @@ def compare(reference: Path) -> float:
                 root.mkdir()
                 draw(root)
                 write_predictions(root / truth, predictions, tamper)
-                split = open_benchmark(name, root, registry=registry)
+                split = open_benchmark(name, root, SPLITS.get(key, ""), registry=registry)
                 ours = score_predictions(split, predictions).overall
-                theirs = official(reference, root, predictions)
+                # The scorers show the progress of two videos.
+                with contextlib.redirect_stderr(io.StringIO()):
+                    theirs = official(reference, root, predictions)
             for measure, value in theirs.items():
                 difference = abs(ours[measure] - value)
                 largest = max(largest, difference if math.isfinite(difference) else math.inf)

@@ -133,9 +133,14 @@ def save_tracker(config: Any, model_name: str, folder: Path) -> Path:
         torch.manual_seed(1)
         model = getattr(transformers, model_name)(config)
     enliven(model)
+    return save_with_processor(model, folder)
+
+
+def save_with_processor(model: Any, folder: Path) -> Path:
+    """Save a tracker as a whole checkpoint, with the processor of its kind; returns the folder."""
     model.save_pretrained(folder)
-    size = {"height": config.image_size, "width": config.image_size}
-    is_sam3 = "Sam3" in model_name
+    size = {"height": model.config.image_size, "width": model.config.image_size}
+    is_sam3 = "Sam3" in type(model).__name__
     images = transformers.Sam3ImageProcessor if is_sam3 else transformers.Sam2ImageProcessor
     videos = transformers.Sam2VideoVideoProcessor
     processor = (
