@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import threading
 from collections import OrderedDict
@@ -24,6 +25,8 @@ from videoseg.video.arrays import DEFAULT_FPS, uniform_timestamps
 from videoseg.video.iterators import IteratorReader
 
 __all__ = ["FrameCache", "FrameStore", "ReaderFactory"]
+
+_logger = logging.getLogger(__name__)
 
 ReaderFactory: TypeAlias = Callable[[], VideoReader]
 """Opens the reader of a video, possibly again in another process."""
@@ -109,9 +112,12 @@ class FrameStore:
         self._reader = reader
         self._cache = FrameCache(cache_bytes)
         # In order, the frames below ``_num_filled`` are held, and one pass yields the next ones:
-        # a reader of a plug-in may need a seek for every pass.
+        # a reader of a plug-in may need a seek for every pass. One thread at a time decodes,
+        # which need not be the one that waits for a frame.
         self._filling: Iterator[Frame] | None = None
         self._num_filled: int | None = None
+        self._is_filling = False
+        self._filled = threading.Condition()
         self._process = os.getpid()
         self._lock = threading.RLock()
         self.size: Size = self.reader().size
@@ -125,9 +131,10 @@ class FrameStore:
                 reader=self.reader_name,
             )
         state = self.__dict__.copy()
-        del state["_lock"]
+        del state["_lock"], state["_filled"]
         state["_cache"] = self._cache.max_bytes
         state["_filling"] = state["_num_filled"] = None
+        state["_is_filling"] = False
         if self._factory is not None:
             state["_reader"] = None
         return state
@@ -136,6 +143,7 @@ class FrameStore:
         self.__dict__.update(state)
         self._cache = FrameCache(state["_cache"])
         self._lock = threading.RLock()
+        self._filled = threading.Condition()
         self._process = os.getpid()
 
     @property
@@ -204,13 +212,16 @@ class FrameStore:
         with self._lock:
             self.is_closed = True
             reader, self._reader = self._reader, None
+        with self._filled:
+            # A reader need not bear being closed while it decodes.
+            self._filled.wait_for(lambda: not self._is_filling)
             self._filling = None
         self._cache.clear()
         if reader is not None:
             reader.close()
 
     def decode_in_order(self) -> None:
-        """From now on, decode all frames up to a requested one and keep them.
+        """Decode all frames in order from now on, in a thread of its own, and keep them.
 
         Each frame is then decoded once. Nothing changes if the video does not fit into the
         cache.
@@ -218,10 +229,15 @@ class FrameStore:
         reader = self.reader()
         if isinstance(reader, IteratorReader) or self._is_in_memory():
             return
-        fits = self._fits(len(reader.timestamps))
-        with self._lock:
-            if fits and self._num_filled is None:
-                self._num_filled = 0
+        if not self._fits(len(reader.timestamps)):
+            return
+        with self._filled:
+            if self._num_filled is not None:
+                return
+            self._num_filled = 0
+        if not _is_random_access(reader):
+            # Whoever needs a frame that it has not reached waits for it, and meets its errors.
+            threading.Thread(target=self._fill_ahead, name="decoding", daemon=True).start()
 
     def read(self, index: int) -> Frame:
         """Return the frame of a non-negative index that is known to exist."""
@@ -265,30 +281,61 @@ class FrameStore:
             while part:
                 yield part.pop()
 
+    def _fill_ahead(self) -> None:
+        """Decode all frames, until the video is closed."""
+        try:
+            for index in range(self.num_frames):
+                self._fill_up_to(index)
+        except Exception as error:
+            # Whoever needs the frame meets the error again. It may be that of a closed video.
+            _logger.debug("%s: decoding ahead ended: %s", self.name, error)
+
     def _fill_up_to(self, index: int) -> None:
+        """Decode the frames up to one, or wait until another thread has."""
         reader = self.reader()
-        if isinstance(reader, RandomAccess) and reader.random_access:
+        if _is_random_access(reader):
             return
-        with self._lock:
-            if self._num_filled is None:
-                return
-            if self._filling is None:
-                # Frames already held from the beginning on need not be decoded again.
-                while self._cache.get(self._num_filled) is not None:
+        is_mine = False
+        try:
+            with self._filled:
+                self._filled.wait_for(lambda: self._is_held(index) or not self._is_filling)
+                if self._is_held(index):
+                    return
+                # In this order, so that Ctrl-C between the two leaves nobody waiting.
+                is_mine = True
+                self._is_filling = True
+            self._fill(reader, index)
+        finally:
+            if is_mine:
+                with self._filled:
+                    self._is_filling = False
+                    self._filled.notify_all()
+
+    def _is_held(self, index: int) -> bool:
+        return self._num_filled is None or self._num_filled > index
+
+    def _fill(self, reader: VideoReader, index: int) -> None:
+        if self._num_filled is None:
+            return
+        if self._filling is None:
+            # Frames already held from the beginning on need not be decoded again.
+            while self._cache.get(self._num_filled) is not None:
+                self._num_filled += 1
+            frames = range(self._num_filled, len(reader.timestamps))
+            self._filling = self._decode(frames, keep=True)
+        try:
+            while self._num_filled <= index and not self.is_closed:
+                next(self._filling)
+                with self._filled:
                     self._num_filled += 1
-                frames = range(self._num_filled, len(reader.timestamps))
-                self._filling = self._decode(frames, keep=True)
-            try:
-                while self._num_filled <= index:
-                    next(self._filling)
-                    self._num_filled += 1
-            except VideoError:
-                # Frames behind one that cannot be decoded may still be readable one by one.
-                self._filling = self._num_filled = None
-            except BaseException:
-                # An interrupted generator is finished; the next pass continues from here.
-                self._filling = None
-                raise
+                    self._filled.notify_all()
+        except VideoError:
+            # Frames behind one that cannot be decoded may still be readable one by one.
+            self._filling = self._num_filled = None
+        except BaseException:
+            # An interrupted generator is finished; the next pass continues from here.
+            self._filling = None
+            raise
 
     def _decode(self, indices: range, *, keep: bool) -> Iterator[Frame]:
         """Yield frames as the reader decodes them, reopening it after a fork."""
@@ -320,15 +367,21 @@ class FrameStore:
     def _reset_in_child(self) -> None:
         # Locks may have been held by threads that a forked process does not have.
         self._lock = threading.RLock()
+        self._filled = threading.Condition()
         self._cache = FrameCache(self._cache.max_bytes)
         _never_free(self._filling)
         self._filling = None
+        self._is_filling = False
         if self._num_filled is not None:
             self._num_filled = 0
         if self._reader is not None and self._factory is not None:
             _never_free(self._reader)
             self._reader = None
         self._process = os.getpid()
+
+
+def _is_random_access(reader: VideoReader) -> bool:
+    return isinstance(reader, RandomAccess) and reader.random_access
 
 
 def _start_pass(reader: Any, indices: range) -> Iterator[Frame]:

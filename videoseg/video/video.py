@@ -414,9 +414,9 @@ class Video:
     def decode_in_order(self) -> None:
         """Announce that all frames will be needed, in any order. Pipelines call it.
 
-        If they fit into ``cache_bytes``, each is then decoded once: reading a frame also
-        decodes those before it, and all are kept. Otherwise, and for a view, which needs only
-        its own frames, nothing changes.
+        If they fit into ``cache_bytes``, each is then decoded once, in order, by a thread that
+        begins at once, and all are kept. Otherwise, and for a view, which needs only its own
+        frames, nothing changes.
         """
         if self._indices is None:
             self._store.decode_in_order()

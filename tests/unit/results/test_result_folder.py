@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -437,3 +438,14 @@ def test_the_report_plays_the_overlay_a_large_one_from_beside_it(result, tmp_pat
     assert 'src="overlay.mp4"' in linked and "media-src &#39;self&#39;" in linked
     without = (result.save(tmp_path / "none", parts=["report"]) / "report.html").read_text()
     assert "<video" not in without and "media-src" not in without
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (40, 65)])
+def test_pictures_of_masks_hold_every_pixel(size):
+    from videoseg.results.mask_files import mask_png
+
+    noise = np.random.default_rng(0).random((size[0], 2 * size[1])) > 0.5
+    for mask in (noise[:, ::2], np.asfortranarray(noise[:, 1::2]), np.zeros(size, bool)):
+        with Image.open(BytesIO(mask_png(mask))) as picture:
+            assert picture.mode == "L"
+            assert np.array_equal(np.asarray(picture), mask * np.uint8(255))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 
 import numpy as np
@@ -160,6 +162,8 @@ def test_an_interrupted_pass_can_be_begun_again(clip, monkeypatch):
             raise interrupts.pop()
         return decode(reader, cursor, index)
 
+    # Ctrl-C reaches the main thread only, so that one decodes here.
+    monkeypatch.setattr("videoseg.video.frame_store.FrameStore._fill_ahead", lambda store: None)
     monkeypatch.setattr(PyavReader, "_decode", interrupted)
     with Video.open(clip("plain.mp4"), reader="pyav") as video:
         video.decode_in_order()
@@ -167,6 +171,71 @@ def test_an_interrupted_pass_can_be_begun_again(clip, monkeypatch):
             _ = video[9]
         assert video[9].any()
         assert len(list(video.iter_frames())) == len(video)
+
+
+def test_frames_are_decoded_ahead_of_whoever_needs_them(clip, decoded):
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        video.decode_in_order()
+        for thread in _decoding_threads():
+            thread.join(timeout=20)
+        assert decoded == Counter(range(len(video)))
+        assert len(list(video.iter_frames(reverse=True))) == len(video)
+        assert decoded == Counter(range(len(video)))
+
+
+def test_closing_ends_decoding_ahead(clip, monkeypatch):
+    from videoseg.video.pyav import PyavReader
+
+    decode = PyavReader._decode
+    reached, closing = threading.Event(), threading.Event()
+    seen = []
+
+    def slow(reader, cursor, index):
+        seen.append(index)
+        if index == 3:
+            reached.set()
+            closing.wait(timeout=20)
+        return decode(reader, cursor, index)
+
+    monkeypatch.setattr(PyavReader, "_decode", slow)
+    video = Video.open(clip("plain.mp4"), reader="pyav")
+    video.decode_in_order()
+    [thread] = _decoding_threads()
+    assert reached.wait(timeout=20)
+    closer = threading.Thread(target=video.close)
+    closer.start()
+    while not video._store.is_closed:
+        time.sleep(0.001)
+    closing.set()
+    closer.join(timeout=20)
+    thread.join(timeout=20)
+    assert not closer.is_alive()
+    assert not thread.is_alive()
+    assert seen == [0, 1, 2, 3]
+
+
+def test_an_error_while_decoding_ahead_reaches_whoever_needs_the_frame(clip, monkeypatch):
+    from videoseg.video.pyav import PyavReader
+
+    decode = PyavReader._decode
+
+    def broken(reader, cursor, index):
+        if index == 5:
+            raise MemoryError("no memory")
+        return decode(reader, cursor, index)
+
+    monkeypatch.setattr(PyavReader, "_decode", broken)
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        video.decode_in_order()
+        for thread in _decoding_threads():
+            thread.join(timeout=20)
+        assert video[4].any()
+        with pytest.raises(MemoryError):
+            _ = video[9]
+
+
+def _decoding_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "decoding"]
 
 
 def test_a_window_does_not_decode_what_lies_before_it(clip, decoded):

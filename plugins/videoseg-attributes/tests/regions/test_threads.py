@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from videoseg_attributes.regions.threads import map_in_threads
+from videoseg_attributes.regions.threads import do_both, map_in_threads
 
 
 def test_results_keep_the_order_of_the_items() -> None:
@@ -46,3 +47,27 @@ def test_the_first_error_is_raised() -> None:
 
 def test_nothing_to_do_gives_nothing() -> None:
     assert map_in_threads(str, []) == []
+
+
+def test_both_are_done_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("videoseg_attributes.regions.threads._num_cores", lambda: 2)
+    meeting = threading.Barrier(2, timeout=20)
+
+    def meet(name: str) -> str:
+        meeting.wait()
+        return name
+
+    assert do_both(lambda: meet("first"), lambda: meet("second")) == ("first", "second")
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_the_error_of_either_is_raised(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("videoseg_attributes.regions.threads._num_cores", lambda: cores)
+
+    def fail() -> None:
+        raise ValueError("failed")
+
+    for given in ((fail, int), (int, fail)):
+        with pytest.raises(ValueError, match="failed"):
+            do_both(*given)
+    assert do_both(int, str) == (0, "")

@@ -46,6 +46,7 @@ _REFINE_PIXELS = 102_400  # of the grid on which masks are refined
 # Of the grid on which flow is measured: that of the masks, or 854x480 for presets that search
 # every second pixel or fewer.
 _FINE_FLOW_PIXELS, _FLOW_PIXELS = _REFINE_PIXELS, 410_000
+_CAMERA_STRIDE = 8  # every so many pixels of the cue grid are used to fit the camera
 _LIGHTNESS_BINS, _HUE_BINS = 16, 32  # of lightness; of a* and b*
 _HUE_REACH = 60.0  # Lab units of a* and b* around gray
 NUM_COLORS = _LIGHTNESS_BINS * _HUE_BINS * _HUE_BINS
@@ -263,12 +264,11 @@ class CueStream:
         # The only worker has measured the earlier ones by now.
         before, look = queued.look.result(), newer.result()
         preset = self.window.preset
-        back, ahead = (
-            resize_flow(dense_flow(first, second, scale=1.0, preset=preset), self.cue_size)
-            for first, second in ((look.gray, before.gray), (before.gray, look.gray))
-        )
+        found = dense_flow(look.gray, before.gray, scale=1.0, preset=preset)
+        opposite = dense_flow(before.gray, look.gray, scale=1.0, preset=preset, opposite=found)
+        back, ahead = (resize_flow(flow, self.cue_size) for flow in (found, opposite))
         is_cut = begins_shot(before.thumb, look.thumb)
-        ahead_residual = residual_motion(ahead, fit_camera_motion(ahead))
+        ahead_residual = residual_motion(ahead, fit_camera_motion(ahead, stride=_CAMERA_STRIDE))
         earlier = queued.pair.result() if queued.pair is not None else None
         strength = None
         if earlier is not None and not earlier.is_cut and not is_cut:
@@ -277,7 +277,7 @@ class CueStream:
             back,
             ahead,
             flow_confidence(back, ahead),
-            residual_motion(back, fit_camera_motion(back)),
+            residual_motion(back, fit_camera_motion(back, stride=_CAMERA_STRIDE)),
             ahead_residual,
             is_cut,
             strength,

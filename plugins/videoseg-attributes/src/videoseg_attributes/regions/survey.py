@@ -26,6 +26,7 @@ from videoseg_attributes.regions.objects import (
 )
 from videoseg_attributes.regions.outlined_parts import outlined_parts
 from videoseg_attributes.regions.split_touching import split_touching
+from videoseg_attributes.regions.threads import do_both
 from videoseg_attributes.regions.tracker import MovingTrack, Tracker
 from videoseg_attributes.vision.histograms import color_cue
 
@@ -148,10 +149,13 @@ def survey_window(
     parts = moving_parts(frames, cues)
     queue = rank_seeds(parts, cues)
     tracker = Tracker(frames, cues, parts, shots)
-    if queue:
-        tracker.prepare()
-    movers = _track_movers(tracker, queue, max_candidates)
-    pieces = outlined_parts(frames)
+
+    def track() -> list[MovingTrack]:
+        if queue:
+            tracker.prepare()
+        return _track_movers(tracker, queue, max_candidates)
+
+    movers, pieces = do_both(track, lambda: outlined_parts(frames))
     chains = associate_parts(pieces, shots, float(np.hypot(*frames[0].size)))
     split_touching(chains, pieces, shots)
     outlined = [chain for chain in chains if _is_lasting(len(chain.parts), len(frames))]

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["map_in_threads"]
+__all__ = ["do_both", "map_in_threads"]
 
+_First = TypeVar("_First")
+_Second = TypeVar("_Second")
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _MOST_THREADS = 4  # beyond, the small array operations between OpenCV's calls wait for each other
@@ -28,10 +30,7 @@ def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item])
     Raises:
         Exception: The first error of a call, in the order of the items.
     """
-    available = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    workers = min(_MOST_THREADS, available)
+    workers = min(_MOST_THREADS, _num_cores())
     if workers < 2:
         return [function(item) for item in items]
     results: list[_Result] = []
@@ -43,3 +42,27 @@ def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item])
             pending.append(pool.submit(function, item))
         results += [future.result() for future in pending]
     return results
+
+
+def do_both(first: Callable[[], _First], second: Callable[[], _Second]) -> tuple[_First, _Second]:
+    """Return the results of two functions, the second of which a thread calls meanwhile.
+
+    Args:
+        first: Called here.
+        second: Called from another thread where there is a core for it; must not depend on what
+            the first changes.
+
+    Raises:
+        Exception: The error of the first, or else of the second.
+    """
+    if _num_cores() < 2:
+        return first(), second()
+    with ThreadPoolExecutor(1, thread_name_prefix="survey") as pool:
+        meanwhile = pool.submit(second)
+        return first(), meanwhile.result()
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
