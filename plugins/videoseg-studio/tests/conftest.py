@@ -67,6 +67,18 @@ def make_client(project: Path) -> Iterator[Callable[..., TestClient]]:
         yield lambda **settings: stack.enter_context(open_client(project, **settings))
 
 
+@pytest.fixture
+def make_client_with_processes(project: Path) -> Iterator[Callable[..., TestClient]]:
+    """Return a function like ``make_client``, whose jobs run in processes, as they really do."""
+    from videoseg_studio.jobs.slot import WorkerSlot
+
+    with ExitStack() as stack:
+        # The client that a module shares has put threads in their place.
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("videoseg_studio.jobs.queue.WorkerSlot", WorkerSlot)
+        yield lambda **settings: stack.enter_context(open_client(project, **settings))
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory, clip_bytes: bytes) -> Iterator[TestClient]:
     """Return a client of a server that the tests of a module share."""

@@ -16,9 +16,15 @@ from starlette.concurrency import run_in_threadpool
 
 from videoseg.errors import ConfigError
 from videoseg.text import parse_json
-from videoseg_studio.api.documents import ErrorAnswer, JobDocument, SubmittedJob, describe_job
+from videoseg_studio.api.documents import (
+    ErrorAnswer,
+    JobDocument,
+    SubmittedJob,
+    describe_job,
+    make_prompts,
+)
 from videoseg_studio.api.uploads import read_body, read_form
-from videoseg_studio.jobs import AllowedPipelines, Job, JobQueue, JobRequest, new_id
+from videoseg_studio.jobs import AllowedPipelines, Job, JobQueue, JobRequest, Part, new_id
 from videoseg_studio.server.errors import RequestError
 from videoseg_studio.server.places import HeldStream, Places
 from videoseg_studio.server.settings import Settings
@@ -31,34 +37,8 @@ _KEEP_ALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.5
 """How often it looks whether the server ends, in seconds."""
 
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "JSON for a video of the project folder, a form to upload one.",
-        "content": {
-            "application/json": {
-                "schema": SubmittedJob.model_json_schema(),
-                "example": {"video": "clips/dog.mp4", "query": "the dog that jumps"},
-            },
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["video", "query"],
-                    "properties": {
-                        "video": {"type": "string", "format": "binary"},
-                        "query": {"type": "string"},
-                        "pipeline": {"type": "string"},
-                        "options": {
-                            "type": "string",
-                            "description": "JSON, as in the other form.",
-                        },
-                        "seed": {"type": "integer"},
-                    },
-                }
-            },
-        },
-    }
-}
+_AS_JSON = frozenset({"objects", "options"})
+"""Fields that are JSON in a form, whose fields are text."""
 
 
 def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipelines) -> APIRouter:
@@ -79,7 +59,7 @@ def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipel
         "",
         status_code=202,
         response_model=JobDocument,
-        openapi_extra=_BODY,
+        openapi_extra=_describe_body(),
         responses={
             408: {"model": ErrorAnswer, "description": "The upload is too slow."},
             413: {"model": ErrorAnswer, "description": "The upload is too large."},
@@ -87,7 +67,7 @@ def make_jobs_router(settings: Settings, jobs: JobQueue, pipelines: AllowedPipel
         },
     )
     async def submit(request: Request, response: Response) -> dict[str, Any]:
-        """Ask a question about a video: one of the project folder (JSON), or an upload (form)."""
+        """Ask about a video of the project folder (JSON) or an upload (form), or give objects."""
         jobs.check_free()
         job_id = new_id()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -186,9 +166,8 @@ async def _submit_form(request: Request, settings: Settings, jobs: JobQueue, job
     """Read a form with a video and submit the job; nothing is left of one that is refused."""
     try:
         form = await read_form(request, settings, jobs.journal.upload_folder(job_id))
-        fields = dict(form.fields)
-        if "options" in fields:
-            fields["options"] = _json(fields["options"])
+        fields: dict[str, Any] = dict(form.fields)
+        fields |= {name: _json(fields[name]) for name in _AS_JSON & fields.keys()}
         if form.file is not None:
             fields["video"] = form.file.name
         asked = _request_of(_checked(fields), uploaded=form.file is not None)
@@ -222,6 +201,52 @@ def _checked(data: Any) -> SubmittedJob:
 
 
 def _request_of(asked: SubmittedJob, *, uploaded: bool = False) -> JobRequest:
+    """Return the request of a job.
+
+    Raises:
+        ConfigError: If there is neither a question nor an object, or both, or an object is not
+            one.
+    """
+    if bool(asked.query) == bool(asked.objects):
+        raise ConfigError(
+            "give either 'query', or 'objects' with a box, points or a mask"
+            + ("; to follow what is given, no query is needed" if asked.query else "")
+        )
+    part = Part(asked.start, asked.end, asked.every, asked.max_side)
     return JobRequest(
-        asked.query, asked.video, uploaded, asked.pipeline, asked.options, asked.seed
+        asked.query,
+        asked.video,
+        uploaded,
+        asked.pipeline,
+        asked.options,
+        asked.seed,
+        part,
+        make_prompts(asked.objects),
     )
+
+
+def _describe_body() -> dict[str, Any]:
+    """Return what OpenAPI says of the body: JSON, or a form with the same fields."""
+    schema = {"$ref": "#/components/schemas/SubmittedJob"}
+    fields = {
+        name: {"type": "string", "description": field["description"]}
+        if name in _AS_JSON
+        else dict(field)
+        for name, field in SubmittedJob.model_json_schema()["properties"].items()
+    }
+    fields["video"] |= {"format": "binary"}
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "JSON for a video of the project folder, a form to upload one.",
+            "content": {
+                "application/json": {
+                    "schema": schema,
+                    "example": {"video": "clips/dog.mp4", "query": "the dog that jumps"},
+                },
+                "multipart/form-data": {
+                    "schema": {"type": "object", "required": ["video"], "properties": fields}
+                },
+            },
+        }
+    }

@@ -21,13 +21,13 @@ def render_page(document: Mapping[str, Any], address: str) -> str:
         document: The OpenAPI document.
         address: The address of the server, for examples.
     """
+    schemas = document.get("components", {}).get("schemas", {})
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, operations in document["paths"].items():
         for method in _METHODS:
             if operation := operations.get(method):
                 tag = (operation.get("tags") or ["other"])[0]
-                groups.setdefault(tag, []).append(_entry(path, method, operation))
-    schemas = document.get("components", {}).get("schemas", {})
+                groups.setdefault(tag, []).append(_entry(path, method, operation, schemas))
     return _template().render(
         title=document["info"]["title"],
         address=address,
@@ -35,13 +35,19 @@ def render_page(document: Mapping[str, Any], address: str) -> str:
         schemas={
             name: json.dumps(schema, indent=2)
             for name, schema in schemas.items()
-            if name in ("SubmittedJob", "JobDocument", "ErrorAnswer")
+            if name in ("SubmittedJob", "GivenObject", "GivenMask", "JobDocument", "ErrorAnswer")
         },
     )
 
 
-def _entry(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(
+    path: str, method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
+) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {})
+    # A body that may be JSON or a form has the same fields in both.
+    schema: Mapping[str, Any] = next((content["schema"] for content in body.values()), {})
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
     return {
         "method": method.upper(),
         "path": path,
@@ -55,21 +61,27 @@ def _entry(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, An
             }
             for parameter in operation.get("parameters", ())
         ],
+        "kinds": " or ".join(body),
         "fields": [
             {
                 "name": name,
-                "kind": kind,
+                "type": _type(field),
                 "meaning": field.get("description", ""),
-                "required": name in content["schema"].get("required", ()),
+                "required": name in schema.get("required", ()),
             }
-            for kind, content in body.items()
-            for name, field in content["schema"].get("properties", {}).items()
+            for name, field in schema.get("properties", {}).items()
         ],
         "statuses": {
             code: response.get("description", "")
             for code, response in operation.get("responses", {}).items()
         },
     }
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    """Return the type of a field in a few words."""
+    kinds = field.get("anyOf", [field])
+    return " or ".join(kind.get("type", "") for kind in kinds if kind.get("type") != "null")
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from videoseg.plugins import default_registry
 from videoseg.results import EXPORT_FORMATS
-from videoseg_studio.api.documents import ErrorAnswer, option_documents
+from videoseg_studio.api.documents import ErrorAnswer, SubmittedJob, option_documents
 from videoseg_studio.api.jobs import make_jobs_router
 from videoseg_studio.api.page import render_page
 from videoseg_studio.api.results import make_results_router
@@ -44,9 +44,25 @@ def mount_api(
     router.include_router(make_results_router(settings, jobs))
     app.include_router(router)
 
+    _add_schemas(app)
+
     @app.get("/api", response_class=HTMLResponse, include_in_schema=False)
     def explain(request: Request) -> str:
         return render_page(app.openapi(), str(request.base_url).rstrip("/"))
+
+
+def _add_schemas(app: FastAPI) -> None:
+    """Add the schema of what is submitted, which no route declares: it reads the body itself."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        schema = SubmittedJob.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts = schema.pop("$defs")
+        document["components"]["schemas"] |= {**parts, "SubmittedJob": schema}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _make_overview_router(pipelines: AllowedPipelines) -> APIRouter:

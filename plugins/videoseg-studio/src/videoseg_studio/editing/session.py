@@ -18,6 +18,7 @@ from videoseg.stages import Direction
 from videoseg.types import Box, Point, PropagatorCapabilities, Rle, VideoSource
 from videoseg_studio.editing.answers import answer_action
 from videoseg_studio.editing.clicks import mask_of_clicks
+from videoseg_studio.editing.colors import ObjectColors
 from videoseg_studio.editing.ledger import Ledger
 from videoseg_studio.editing.planning import Pass, plan_passes
 from videoseg_studio.editing.stages import EditStages
@@ -64,6 +65,7 @@ class EditSession:
         folder = expand_path(folder)
         self.folder, self.video = folder, video
         self._ledger = Ledger(folder, video.facts())
+        self._colors = ObjectColors(video)
 
     # -- what there is ---------------------------------------------------------------------
 
@@ -80,13 +82,15 @@ class EditSession:
 
     def describe(self) -> dict[str, Any]:
         """Return what the page shows of objects, corrections and undo, as JSON can hold it."""
+        # Frames are decoded for them, which must not hold up others.
+        colors = self._colors.of(self.state)
         with self._ledger.lock:
             history = self._ledger.history
             objects = [
                 {
                     "id": one.object_id,
                     "label": one.label,
-                    "color": list(object_color(one.object_id)),
+                    "color": list(colors.get(one.object_id, object_color(one.object_id))),
                     "corrections": [
                         {
                             "frame": correction.frame,

@@ -3,7 +3,7 @@
 from videoseg_studio.jobs.journal import Journal
 from videoseg_studio.jobs.pipelines import AllowedPipelines
 from videoseg_studio.jobs.queue import JobQueue
-from videoseg_studio.jobs.types import Job, JobError, JobRequest, Progress, new_id
+from videoseg_studio.jobs.types import Job, JobError, JobRequest, Part, Progress, new_id
 
 __all__ = [
     "AllowedPipelines",
@@ -12,6 +12,7 @@ __all__ = [
     "JobQueue",
     "JobRequest",
     "Journal",
+    "Part",
     "Progress",
     "new_id",
 ]

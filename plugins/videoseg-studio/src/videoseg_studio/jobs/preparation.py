@@ -38,8 +38,10 @@ class WorkPreparation:
             config=self._pipelines.configure(request.pipeline, request.options),
             video=find_video(job, journal, self._folder),
             video_name=request.video,
-            query=check_query(request.query),
+            query=request.query if request.prompts else check_query(request.query),
             seed=request.seed,
+            part=request.part,
+            prompts=request.prompts,
             result=journal.result_folder(job.id),
             scratch=journal.scratch_folder(job.id),
         )

@@ -5,9 +5,15 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-__all__ = ["FINISHED", "Job", "JobError", "JobRequest", "JobState", "Progress", "new_id"]
+from videoseg.types import Prompt
+from videoseg.video import Place
+
+if TYPE_CHECKING:
+    from videoseg.video import Video
+
+__all__ = ["FINISHED", "Job", "JobError", "JobRequest", "JobState", "Part", "Progress", "new_id"]
 
 JobState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
@@ -21,16 +27,46 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a video is looked at; the arguments of ``Video.part``.
+
+    Args:
+        start: Where it begins: seconds or a frame; None for the first frame.
+        end: Where it ends, itself not included; None for the end of the video.
+        every: Only every so many frames.
+        max_side: The longer side, in pixels, to which frames are scaled down; None for none.
+    """
+
+    start: Place | None = None
+    end: Place | None = None
+    every: int = 1
+    max_side: int | None = None
+
+    def of(self, video: Video) -> Video:
+        """Return this part of a video; the video itself if that is all of it.
+
+        Raises:
+            ConfigError: If start or end is neither seconds nor a frame.
+            VideoError: If no frame lies there.
+        """
+        if self == Part():
+            return video
+        return video.part(self.start, self.end, every=self.every, max_side=self.max_side)
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """What a client asked for.
 
     Args:
-        query: The question.
+        query: The question; empty if objects were given.
         video: The path of the video in the project folder, or the name of the uploaded file.
         uploaded: Whether the video was uploaded with the job.
         pipeline: The name of the pipeline.
         options: Options of its stages, by stage and name.
         seed: The seed of the run.
+        part: Which part of the video is looked at.
+        prompts: Objects that were given instead of a question.
     """
 
     query: str
@@ -39,6 +75,8 @@ class JobRequest:
     pipeline: str = ""
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     seed: int = 0
+    part: Part = field(default_factory=Part)
+    prompts: tuple[Prompt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

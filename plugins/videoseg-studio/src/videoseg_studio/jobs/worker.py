@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from videoseg.errors import VideosegError
 from videoseg.text import printable, shorten_text
 from videoseg_studio.jobs.exports import ExportWork, write_archive
-from videoseg_studio.jobs.types import JobError, Progress
+from videoseg_studio.jobs.types import JobError, Part, Progress
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline, PipelineConfig
     from videoseg.plugins import FrameDone, Grounded, StageStarted
     from videoseg.results import Segmentation
-    from videoseg.types import Grounding, Trace
+    from videoseg.types import Grounding, Prompt, Trace
+    from videoseg.video import Video
 
 __all__ = ["Work", "run_worker"]
 
@@ -43,8 +44,10 @@ class Work:
         config: The pipeline, checked.
         video: The path of the video.
         video_name: What results and messages call it: the server's own path is not told.
-        query: The question.
+        query: The question; empty if there are prompts.
         seed: The seed.
+        part: Which part of the video is looked at.
+        prompts: Objects that were given instead of a question.
         result: Where the result is saved.
         scratch: A folder for temporary files, which is made and deleted.
     """
@@ -54,6 +57,8 @@ class Work:
     video_name: str
     query: str
     seed: int
+    part: Part
+    prompts: tuple[Prompt, ...]
     result: Path
     scratch: Path
 
@@ -107,7 +112,7 @@ class _Bench:
         tempfile.tempdir = os.environ["TMPDIR"] = str(work.scratch)
         pipeline = self._build(work.config)
         with Video.open(work.video) as video:
-            result = pipeline(video, work.query, seed=work.seed, observers=[_Observer(send)])
+            result = _segment(pipeline, video, work, _Observer(send))
             send(("progress", Progress("saving", total=result.video.num_frames)))
             result = _without_paths(result, work)
             result.save(work.result, overwrite=True, video=video)
@@ -121,6 +126,17 @@ class _Bench:
                 self._pipeline.close()
             self._pipeline, self._config = Pipeline.from_config(config), config
         return self._pipeline
+
+
+def _segment(pipeline: Pipeline, video: Video, work: Work, observer: _Observer) -> Segmentation:
+    """Answer the question of a job, or follow the objects that were given."""
+    asked = work.part.of(video)
+    # The client sees the progress; the server's terminal has its log.
+    if work.prompts:
+        return pipeline.propagate(
+            asked, work.prompts, seed=work.seed, observers=[observer], progress=False
+        )
+    return pipeline(asked, work.query, seed=work.seed, observers=[observer], progress=False)
 
 
 class _Observer:
