@@ -1,4 +1,4 @@
-"""Runs the command line as users do: in a process of its own, with plug-ins of the test's."""
+"""Runs the command line in a process of its own, with plug-ins of the test's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+from warm_interpreter import run_warm
+
 COMMAND = (sys.executable, "-m", "videoseg")
+_AT_START = ("PYTHON", "LANG", "LC_")
 
 
 def environment(plugins: Path | None = None, **more: str) -> dict[str, str]:
@@ -23,11 +26,18 @@ def environment(plugins: Path | None = None, **more: str) -> dict[str, str]:
 def videoseg(
     *arguments: object, folder: Path, plugins: Path | None = None, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+    """Run one command to its end.
+
+    The interpreter is a fork of one that has imported the libraries, unless ``more`` has
+    variables that only a new one reads.
+    """
+    variables = environment(plugins, **more)
+    if hasattr(os, "fork") and not any(name.startswith(_AT_START) for name in more):
+        return run_warm([*map(str, arguments)], folder=folder, environment=variables)
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=folder,
-        env=environment(plugins, **more),
+        env=variables,
         capture_output=True,
         text=True,
         timeout=120,
