@@ -24,6 +24,7 @@ from videoseg.types import (
     ObjectMask,
     Prompt,
     PropagatorCapabilities,
+    RoughPlace,
     Size,
     VideoSource,
     Window,
@@ -46,6 +47,7 @@ __all__ = [
     "HasFps",
     "HasName",
     "HasWarnings",
+    "HeedsPlaces",
     "InMemory",
     "Propagator",
     "PropagatorSession",
@@ -312,6 +314,19 @@ class AsksAgain(Protocol):
         A pipeline that knows the query calls this in place of ``open``, with all prompts given
         before the first run. All sessions of one run get the same ``ask``. It is not called for
         live sources.
+        """
+
+
+@runtime_checkable
+class HeedsPlaces(Protocol):
+    """A session of a propagator that heeds where objects were seen on other frames."""
+
+    def heed(self, place: RoughPlace) -> None:
+        """Be told where something saw an object, roughly.
+
+        Called before the first run, after all prompts, for prompted objects only. Several places
+        of one object are on different frames. They may be wrong, and none may be outside the
+        frame or the video.
         """
 
 

@@ -14,13 +14,23 @@ from videoseg.stages import (
     AsksAgain,
     Direction,
     HasWarnings,
+    HeedsPlaces,
     Propagator,
     PropagatorSession,
     Reanswer,
     Segmenter,
 )
 from videoseg.text import shorten
-from videoseg.types import BoolArray, FrameMasks, ObjectMask, Prompt, Rle, Size, VideoSource
+from videoseg.types import (
+    BoolArray,
+    FrameMasks,
+    ObjectMask,
+    Prompt,
+    Rle,
+    RoughPlace,
+    Size,
+    VideoSource,
+)
 
 __all__ = ["Propagation", "add_masks", "require_prompt_kinds"]
 
@@ -111,6 +121,7 @@ class Propagation:
         ask: Answers the query again, for propagators that ask.
         appears_at_prompt: Whether each object appears on the frame of its first prompt, so that
             no backward run is needed.
+        places: Where objects were seen on other frames, for sessions that heed it.
 
     Attributes:
         failures: The error of each pass that failed, in the order in which they came.
@@ -126,11 +137,13 @@ class Propagation:
         beginning: VideoSource | None = None,
         ask: Reanswer | None = None,
         appears_at_prompt: bool = False,
+        places: Sequence[RoughPlace] = (),
     ) -> None:
         self._ask = ask
         self._propagator = propagator
         self._video = video
         self._prompts = tuple(prompts)
+        self._places = _find_usable(places, video)
         self._seed = seed
         self._appears_at_prompt = appears_at_prompt
         self._first: dict[int, int] = {}
@@ -159,6 +172,10 @@ class Propagation:
             for prompt in self._prompts:
                 if prompt.object_id in members:
                     session.prompt(prompt)
+            if isinstance(session, HeedsPlaces):
+                for place in self._places:
+                    if place.object_id in members:
+                        session.heed(place)
             sessions.append(session)
         return sessions
 
@@ -258,6 +275,16 @@ class Propagation:
         except Exception as error:
             _clear_frames(error)
             self.failures.append(error)
+
+
+def _find_usable(places: Sequence[RoughPlace], video: VideoSource) -> tuple[RoughPlace, ...]:
+    """Return the places that lie in the video, their boxes within the frame."""
+    end = video.num_frames
+    return tuple(
+        replace(place, box=box)
+        for place in places
+        if (end is None or place.frame < end) and (box := place.box.clipped(video.size))
+    )
 
 
 def _clear_frames(error: BaseException | None) -> None:

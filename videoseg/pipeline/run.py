@@ -241,6 +241,7 @@ class Run:
             seed=self.seed,
             beginning=beginning,
             appears_at_prompt=self.grounding.appears_at_prompt,
+            places=self.grounding.places,
             ask=ask,
         )
 

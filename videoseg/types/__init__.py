@@ -35,7 +35,7 @@ from videoseg.types.messages import (
     TextPart,
     time_label,
 )
-from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities
+from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities, RoughPlace
 from videoseg.types.rle import Rle
 from videoseg.types.runs import RunChecker
 from videoseg.types.scores import PublishedScore
@@ -73,6 +73,7 @@ __all__ = [
     "PropagatorCapabilities",
     "PublishedScore",
     "Rle",
+    "RoughPlace",
     "RunChecker",
     "Size",
     "TextPart",

@@ -15,7 +15,7 @@ from videoseg.errors import ConfigError
 from videoseg.text import format_count, shorten
 from videoseg.types.comparison import Comparison
 from videoseg.types.geometry import Window
-from videoseg.types.prompts import Prompt
+from videoseg.types.prompts import Prompt, RoughPlace
 from videoseg.types.scalars import (
     optional,
     real_number,
@@ -243,6 +243,8 @@ class Grounding:
         appears_at_prompt: Whether each object appears on the frame of its first prompt. Masks are
             then propagated forward only, and no object has a mask before that frame.
         comparison: The candidates among which the grounder chose, if it tells them.
+        places: Where the grounder saw the objects on other frames, roughly. Propagators that
+            heed such (``videoseg.stages.HeedsPlaces``) are told them; they are no prompts.
 
     Raises:
         ConfigError: If there are prompts but no keyframe, two prompts for one object on one
@@ -265,12 +267,14 @@ class Grounding:
     unjudged: tuple[str, ...] = ()
     appears_at_prompt: bool = False
     comparison: Comparison | None = None
+    places: tuple[RoughPlace, ...] = ()
 
     def __post_init__(self) -> None:
         what = "of a grounding"
         set_fields(
             self,
             prompts=_all_prompts(self.prompts),
+            places=_all_places(self.places),
             keyframe=optional(whole_number, self.keyframe, f"the keyframe {what}", least=0),
             confidence=optional(real_number, self.confidence, f"the confidence {what}"),
             warnings=texts_of(self.warnings, f"the warnings {what}"),
@@ -370,6 +374,17 @@ def _all_prompts(given: Any) -> tuple[Prompt, ...]:
                 f"(Prompt(object_id, frame, box=...),); got {shorten(prompt)}"
             )
     return prompts
+
+
+def _all_places(given: Any) -> tuple[RoughPlace, ...]:
+    places = tuple(given) if isinstance(given, Iterable) else (given,)
+    for place in places:
+        if not isinstance(place, RoughPlace):
+            raise ConfigError(
+                "the places of a grounding must be a sequence of RoughPlace: "
+                f"(RoughPlace(object_id, frame, box),); got {shorten(place)}"
+            )
+    return places
 
 
 @dataclass(frozen=True, slots=True)

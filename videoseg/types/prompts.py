@@ -10,7 +10,7 @@ from videoseg.types.geometry import Box, Point
 from videoseg.types.rle import Rle
 from videoseg.types.scalars import optional, real_number, set_fields, text_of, whole_number
 
-__all__ = ["Embedding", "Prompt", "PropagatorCapabilities"]
+__all__ = ["Embedding", "Prompt", "PropagatorCapabilities", "RoughPlace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,41 @@ class Prompt:
             else:
                 wrong.append((name, allowed, given))
         return wrong
+
+
+@dataclass(frozen=True, slots=True)
+class RoughPlace:
+    """Where something saw an object on one frame, such as a detector: a help, not a prompt.
+
+    A propagator may heed it and need not. It may be wrong: another thing, or a part of it.
+
+    Args:
+        object_id: The object, as in its prompts.
+        frame: Frame index of the source video.
+        box: Box around what was seen, in pixels of the source frame.
+        score: How sure that was, in [0, 1].
+
+    Raises:
+        ConfigError: If an id, frame or score is out of range, or the box is no ``Box``.
+    """
+
+    object_id: int
+    frame: int
+    box: Box
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        what = "of a rough place"
+        object_id = whole_number(self.object_id, f"the object_id {what}", least=1)
+        frame = whole_number(self.frame, f"the frame {what}", least=0)
+        score = real_number(self.score, f"the score {what}")
+        if not isinstance(self.box, Box):
+            raise ConfigError(
+                f"the box {what} must be a Box: Box(x1, y1, x2, y2); got {shorten(self.box)}"
+            )
+        if not 0 <= score <= 1:
+            raise ConfigError(f"the score {what} must be within 0..1, got {score}")
+        set_fields(self, object_id=object_id, frame=frame, score=score)
 
 
 @dataclass(frozen=True, slots=True)

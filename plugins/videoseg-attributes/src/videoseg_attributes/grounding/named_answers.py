@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from videoseg.types import Episode, FloatArray, Grounding, Prompt, VideoSource
+from videoseg.types import Episode, FloatArray, Grounding, Prompt, RoughPlace, VideoSource
 from videoseg_attributes.grounding.choosing import TrackChoice, choose_among
 from videoseg_attributes.grounding.explanation import describe_box, join_texts, make_label
 from videoseg_attributes.grounding.language import KnownNouns, QueryPlan, parse_query
@@ -134,6 +134,7 @@ def _ground(
         judged=choice.judged,
         unjudged=choice.unjudged,
         comparison=choice.comparison and replace(choice.comparison, frames=found.frames),
+        places=tuple(_list_places(chosen, found, choice)),
     )
 
 
@@ -154,6 +155,19 @@ def _choose_keyframes(
         found.frames[best if own[best] >= _SHOWN_TOGETHER * own.max() else int(np.argmax(own))]
         for own in shown
     )
+
+
+def _list_places(
+    chosen: Sequence[NamedTrack], found: FoundTracks, choice: TrackChoice
+) -> Iterator[RoughPlace]:
+    """Yield where each thing was seen, less surely where it does not move as it should."""
+    for number, track in enumerate(chosen, start=1):
+        weights = _weigh_motion(choice.motion.get(track.track_id, {}), found.frames)
+        for frame, weight in zip(found.frames, weights, strict=True):
+            box = track.box(frame)
+            if box is not None:
+                score = float(weight) * track.scores.get(frame, 1.0)
+                yield RoughPlace(number, frame, box, min(1.0, score))
 
 
 def _measure_clearness(video: VideoSource, track: NamedTrack, found: FoundTracks) -> FloatArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from videoseg_attributes.propagation.class_models import (
 )
 from videoseg_attributes.propagation.cues import FrameCues
 from videoseg_attributes.propagation.presence import Presence
+from videoseg_attributes.propagation.rough_places import RoughPlaces
+from videoseg_attributes.propagation.view import View
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.optical_flow import FloatImage, resize_image, warp
 
@@ -90,10 +93,16 @@ class Competition:
         cue_size: (height, width) of the cue grid.
         refine_size: (height, width) of the refinement grid.
         weights: How much each cue counts.
+        places: Where objects were seen on other frames, if that is known.
     """
 
     def __init__(
-        self, cue_size: Size, refine_size: Size, *, weights: CueWeights | None = None
+        self,
+        cue_size: Size,
+        refine_size: Size,
+        *,
+        weights: CueWeights | None = None,
+        places: RoughPlaces | None = None,
     ) -> None:
         self._size = cue_size
         self._refine_size = refine_size
@@ -105,6 +114,7 @@ class Competition:
         self._refined: FloatImage = np.ones((*refine_size, 1), dtype=np.float32)
         self._still = StillBackground(self._unit)
         self._presence: list[Presence] = []
+        self._places = places or RoughPlaces((), View(0, 0, *cue_size))
         self.object_ids: list[int] = []
 
     @property
@@ -152,6 +162,8 @@ class Competition:
                 self._color.forget(number)
                 self._motion.forget(number)
             self._presence[number - 1].place(self._posteriors[..., number], cues)
+            object_id = self.object_ids[number - 1]
+            self._places.learn(object_id, cues.index, self._posteriors[..., number])
         self._anchor(cues, classes)
         self._still.learn(cues, self._posteriors[..., 0])
 
@@ -182,6 +194,7 @@ class Competition:
             presence.move(scale, shift, unit=self._unit)
             self._presence[-1] = presence
         self._color = earlier._color
+        self._places.take_over(earlier._places)
         self._keep_given({key: masks[key] for key in self.object_ids if key in visible})
         for number in self._classes(visible):
             self._presence[number - 1].place(self._posteriors[..., number], cues)
@@ -251,7 +264,13 @@ class Competition:
             )
         for number, presence in enumerate(self._presence, start=1):
             if presence.visible:
-                score[..., number] += self._gate(cues, carried[..., number])
+                score[..., number] += self._places.weigh(
+                    self.object_ids[number - 1],
+                    cues.index,
+                    self._gate(cues, carried[..., number]),
+                    carried[..., number],
+                    partial(self._color_ratio, number, cues),
+                )
             else:
                 score[..., number] = _ABSENT_SCORE
         score -= np.maximum.reduce([score[..., n] for n in range(score.shape[2])])[..., None]
@@ -268,6 +287,9 @@ class Competition:
             blurred = _blur(sharp, _UNTRUSTED_BLUR * self._unit)
             carried[..., some] = blurred + trust * (sharp - blurred)
         return _normalize(carried)
+
+    def _color_ratio(self, number: int, cues: FrameCues) -> FloatImage:
+        return self._color.log_ratios(cues.colors, slice(number, number + 1))[..., 0]
 
     def _gate(self, cues: FrameCues, carried: FloatImage) -> FloatImage | np.float32:
         import cv2
@@ -326,7 +348,10 @@ class Competition:
         for number in hidden:
             presence = self._presence[number - 1]
             free = 1.0 - _total(self._posteriors[..., 1:])
-            found = presence.search(cues, probabilities[:, number], probabilities[:, 0], free)
+            area = self._places.search_area(self.object_ids[number - 1], cues.index, self._size)
+            found = presence.search(
+                cues, probabilities[:, number], probabilities[:, 0], free, within=area
+            )
             if found is None:
                 continue
             self._claim(number, found)

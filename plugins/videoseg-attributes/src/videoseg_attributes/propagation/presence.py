@@ -112,6 +112,8 @@ class Presence:
         object_colors: FloatImage,
         background_colors: FloatImage,
         free: FloatImage,
+        *,
+        within: BoolArray | None = None,
     ) -> BoolArray | None:
         """Look for the hidden object; its mask, (h, w), or None if nothing is convincing.
 
@@ -120,6 +122,7 @@ class Presence:
             object_colors: Probability of each color for the object, (bins,).
             background_colors: The same for the background.
             free: Posterior of no other object at each pixel, (h, w).
+            within: Where it was seen, (h, w); None for what is in reach of its last place.
         """
         import cv2
 
@@ -133,7 +136,7 @@ class Presence:
         # Specks of the right color are everywhere; an object is a patch of it.
         sigma = max(0.5, _SEARCH_BLUR * float(np.sqrt(self._area)))
         smoothed = np.asarray(cv2.GaussianBlur(evidence, (0, 0), sigma), dtype=np.float32)
-        smoothed[~self._plausible(cues)] = -_EVIDENCE_LIMIT
+        smoothed[~(self._plausible(cues) if within is None else within)] = -_EVIDENCE_LIMIT
         count, labels, stats, _ = cv2.connectedComponentsWithStats(
             (smoothed > 0.5).astype(np.uint8), connectivity=8
         )

@@ -14,9 +14,17 @@ from videoseg.errors import PropagationError
 from videoseg.masks import remove_specks
 from videoseg.propagation import FrameRun, SessionBase
 from videoseg.stages import Segmenter
-from videoseg.types import BoolArray, Prompt, PropagatorCapabilities, Size, VideoSource
+from videoseg.types import (
+    BoolArray,
+    Prompt,
+    PropagatorCapabilities,
+    RoughPlace,
+    Size,
+    VideoSource,
+)
 from videoseg_attributes.propagation.competition import Competition
 from videoseg_attributes.propagation.cues import CueStream, CueWindow, FrameCues
+from videoseg_attributes.propagation.rough_places import RoughPlaces
 from videoseg_attributes.propagation.view import (
     LARGEST_SHARE,
     Area,
@@ -68,6 +76,17 @@ class FlowSession(SessionBase):
         self._window = window
         self._follow = follow
         self._segmenter = segmenter
+        self._places: list[RoughPlace] = []
+
+    def heed(self, place: RoughPlace) -> None:
+        """Be told where an object was seen; see ``videoseg.stages.HeedsPlaces``."""
+        self.require_open()
+        self._places.append(place)
+
+    def close(self) -> None:
+        """Free everything the session holds."""
+        self._places.clear()
+        super().close()
 
     def propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, BoolArray]]]:
         """Yield the masks of one run, frame by frame; see ``SessionBase.propagate``."""
@@ -76,7 +95,7 @@ class FlowSession(SessionBase):
             return
         size = self.video.size
         stream = CueStream(frames, size, self._window)
-        competition = Competition(stream.cue_size, stream.refine_size)
+        competition = self._begin(stream, View(0, 0, *size))
         prompted: set[int] = set()
         for cues in stream:
             yield cues.index, self._masks_on(cues, competition, View(0, 0, *size), prompted)
@@ -99,7 +118,7 @@ class FlowSession(SessionBase):
         num_calm = 0
         while rest.peek() is not None:
             stream = CueStream(rest.read(view), view.size, self._window)
-            competition = Competition(stream.cue_size, stream.refine_size)
+            competition = self._begin(stream, view)
             with closing(iter(stream)) as looks:
                 for cues in looks:
                     rest.advance_to(cues.index)
@@ -133,11 +152,16 @@ class FlowSession(SessionBase):
         size = self.video.size
         whole = View(0, 0, *size)
         stream = CueStream(islice(rest.read(whole), 2), size, replace(self._window, lookahead=0))
-        competition = Competition(stream.cue_size, stream.refine_size)
+        competition = self._begin(stream, whole)
         for cues in stream:
             masks = self._masks_on(cues, competition, whole, set())
             velocity.see(_areas_of(masks))
         velocity.begin_again()
+
+    def _begin(self, stream: CueStream, view: View) -> Competition:
+        return Competition(
+            stream.cue_size, stream.refine_size, places=RoughPlaces(self._places, view)
+        )
 
     def _masks_on(
         self, cues: FrameCues, competition: Competition, view: View, prompted: set[int]
