@@ -29,6 +29,7 @@ PROPAGATORS: Mapping[str, vs.Use] = {
     "xmem": vs.use("xmem", checkpoint="random", size=64),
     "cutie": vs.use("cutie", checkpoint="random", max_internal_size=64),
     "sam2": vs.use("sam2", model="toy", random_weights=True),
+    "sam2 (memory=sam2long)": vs.use("sam2", model="toy", random_weights=True, memory="sam2long"),
     "transformers-video": vs.use("transformers-video"),
 }
 """Those that are tried; networks are small and have random weights."""

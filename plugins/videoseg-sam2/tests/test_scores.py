@@ -15,6 +15,16 @@ def test_published_weights_have_scores() -> None:
     assert small != large
 
 
+def test_sam2long_has_scores_of_its_own() -> None:
+    [plain] = [one for one in published_scores({}) if one.benchmark == "SA-V test"]
+    found = published_scores({"memory": "sam2long"})
+    [longer] = [one for one in found if one.benchmark == "SA-V test"]
+    assert (longer.model, longer.source) == ("SAM2Long large", "SAM2Long's paper")
+    assert longer.value > plain.value
+    # Other papers score LVOS v2 otherwise, by as much as the gain.
+    assert {one.benchmark for one in found} == {"SA-V val", "SA-V test"}
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -22,6 +32,8 @@ def test_published_weights_have_scores() -> None:
         {"config": "mine.yaml"},
         {"random_weights": True},
         {"memory": "samurai"},
+        {"memory": object},
+        {"memory": "sam2long", "model": "sam2-hiera-large"},
         {"model": "sam2-hiera-large"},
     ],
 )
