@@ -5,9 +5,7 @@ from videoseg_sam2.network import (
     Network,
     NetworkSettings,
     NetworkSource,
-    Precision,
     build_network,
-    use_bfloat16,
 )
 from videoseg_sam2.policies.dam import DistractorAware
 from videoseg_sam2.policies.ranked import RankedFrames
@@ -46,7 +44,6 @@ __all__ = [
     "Network",
     "NetworkSettings",
     "NetworkSource",
-    "Precision",
     "Proposal",
     "RankedFrames",
     "Recall",
@@ -63,5 +60,4 @@ __all__ = [
     "load_into",
     "read_checkpoint",
     "recognize_network",
-    "use_bfloat16",
 ]
