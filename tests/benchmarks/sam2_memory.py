@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from stream_memory_pipeline import resident_megabytes
@@ -100,7 +101,7 @@ def show_table(
     if arguments.max_objects is not None:
         options += ["--max-objects", str(arguments.max_objects)]
     height, width = arguments.size
-    print(f"{arguments.model}, {width}x{height}, {arguments.objects} objects{title}")
+    print(f"{Path(arguments.model).name}, {width}x{height}, {arguments.objects} objects{title}")
     print("| frames | peak MiB | growth | frames a second |")
     print("|---|---|---|---|")
     first = None

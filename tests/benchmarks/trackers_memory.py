@@ -20,24 +20,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests/support"))
 
 from sam2_memory import measure, parser, prompts_for, show_table  # noqa: E402
-from tiny_trackers import (  # noqa: E402
-    edgetam_config,
-    sam2_config,
-    sam2_vision,
-    sam3_config,
-    save_tracker,
-)
+from tiny_trackers import save_tiny  # noqa: E402
 
 NETWORKS = ("sam2", "edgetam", "sam3")
-
-
-def save_tiny(network: str, folder: Path) -> Path:
-    """Save a tiny checkpoint of one of the three trackers."""
-    if network == "edgetam":
-        return save_tracker(edgetam_config(sam2_vision()), "EdgeTamVideoModel", folder)
-    if network == "sam3":
-        return save_tracker(sam3_config(), "Sam3TrackerVideoModel", folder)
-    return save_tracker(sam2_config(), "Sam2VideoModel", folder)
 
 
 def main() -> int:
@@ -50,7 +35,7 @@ def main() -> int:
         if arguments.model != "tiny":
             return show_table(__file__, arguments, extra, title)
         with tempfile.TemporaryDirectory() as temporary:
-            arguments.model = str(save_tiny(arguments.network, Path(temporary)))
+            arguments.model = str(save_tiny(arguments.network, Path(temporary) / "tiny"))
             return show_table(__file__, arguments, extra, title)
     from videoseg_trackers import TransformersVideoPropagator, network
 

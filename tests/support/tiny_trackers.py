@@ -148,3 +148,12 @@ def save_with_processor(model: Any, folder: Path) -> Path:
     )
     processor(images(size=size), videos(size=size)).save_pretrained(folder)
     return folder
+
+
+def save_tiny(network: str, folder: Path) -> Path:
+    """Save a tiny checkpoint of ``sam2``, ``edgetam`` (with SAM 2's image encoder) or ``sam3``."""
+    if network == "edgetam":
+        return save_tracker(edgetam_config(sam2_vision()), "EdgeTamVideoModel", folder)
+    if network == "sam3":
+        return save_tracker(sam3_config(), "Sam3TrackerVideoModel", folder)
+    return save_tracker(sam2_config(), "Sam2VideoModel", folder)

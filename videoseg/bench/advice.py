@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from videoseg.bench.measure import Measurement
 from videoseg.types import PropagatorCapabilities, PublishedScore
@@ -56,13 +56,20 @@ def advise(
     if not able:
         reason = "no propagator with weights was measured"
         return tuple(Advice(purpose, "", reason) for purpose in _PURPOSES)
-    return (
+    found = (
         _for_live_video(able, capabilities, scores, live_fps),
         _for_long_videos(able, scores),
         _for_accuracy(able, scores),
     )
+    if not any(one.random_weights for one in measurements):
+        return found
+    return tuple(
+        replace(one, reason=one.reason.replace(_ALONE, _ALONE_BUT_RANDOM)) for one in found
+    )
 
 
+_ALONE = "the only one that was measured"
+_ALONE_BUT_RANDOM = f"{_ALONE} without random weights"
 _PURPOSES = ("live video", "long videos", "accuracy")
 
 
@@ -118,7 +125,7 @@ def _most_accurate(
 ) -> tuple[Measurement, str]:
     """Return the most accurate one and why."""
     if len(able) == 1:
-        return able[0], "the only one that was measured"
+        return able[0], _ALONE
     published = [one for one in able if scores.get(one.label)]
     for benchmark in benchmarks:
         rated = {

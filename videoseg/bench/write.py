@@ -110,6 +110,11 @@ def draw_speeds(measurements: Sequence[Measurement]) -> str:
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
         f'<text x="{_LEFT}" y="20" font-weight="bold">frames per second</text>',
     ]
+    if any(one.random_weights for one in shown):
+        parts.append(
+            f'<text x="{_WIDTH - 8}" y="20" text-anchor="end" fill="#666">grey: random weights'
+            "</text>"
+        )
     for number, one in enumerate(shown):
         top = 34 + number * _ROW
         width = max(2.0, (_WIDTH - _LEFT - 150) * one.frames_per_second / most)

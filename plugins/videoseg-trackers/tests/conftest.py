@@ -6,24 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_trackers import edgetam_config, sam2_config, sam2_vision, sam3_config, save_tracker
+from tiny_trackers import save_tiny
 
 
 @pytest.fixture(scope="session")
 def sam2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tracker(sam2_config(), "Sam2VideoModel", tmp_path_factory.mktemp("sam2"))
+    return save_tiny("sam2", tmp_path_factory.mktemp("sam2"))
 
 
 @pytest.fixture(scope="session")
 def sam3_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tracker(sam3_config(), "Sam3TrackerVideoModel", tmp_path_factory.mktemp("sam3"))
+    return save_tiny("sam3", tmp_path_factory.mktemp("sam3"))
 
 
 @pytest.fixture(scope="session")
 def misnamed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save a checkpoint of EdgeTAM that has SAM 2's image encoder."""
-    config = edgetam_config(sam2_vision())
-    return save_tracker(config, "EdgeTamVideoModel", tmp_path_factory.mktemp("edgetam"))
+    return save_tiny("edgetam", tmp_path_factory.mktemp("edgetam"))
 
 
 @pytest.fixture(params=["sam2", "edgetam", "sam3"])

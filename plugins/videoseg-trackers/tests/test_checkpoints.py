@@ -13,7 +13,7 @@ import pytest
 from videoseg_trackers import TransformersVideoPropagator, TransformersVideoSegmenter
 from videoseg_trackers.published import published_weights
 
-from videoseg.errors import ConfigError, MissingWeightsError
+from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError
 from videoseg.testing import moving_square
 from videoseg.types import Box, Prompt
 
@@ -61,6 +61,27 @@ def test_sam3_tells_its_terms_before_a_download() -> None:
     (weights,) = published_weights({"model": "facebook/sam3"})
     assert "gated" in weights.terms
     assert "SAM License" in weights.license
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("TimmWrapperModel requires the timm library", "needs timm.*pip install timm"),
+        ("Could not import module 'X'", r"cannot be imported \(Could not.*import torchvision"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_named(
+    reason: str, message: str, sam2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers
+
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError(reason)
+
+    monkeypatch.setattr(transformers.Sam2VideoProcessor, "from_pretrained", fail)
+    propagator = TransformersVideoPropagator(model=str(sam2_folder), device="cpu")
+    with pytest.raises(MissingDependencyError, match=message):
+        propagator.open(moving_square(2).video)
 
 
 def test_a_checkpoint_with_missing_parameters_is_refused(

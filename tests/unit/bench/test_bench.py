@@ -145,6 +145,12 @@ class TestAdvice:
         found = choices([measured("a", random_weights=True)])
         assert {one.choice for one in found.values()} == {""}
 
+    def test_the_only_one_with_weights_is_not_called_the_only_one(self):
+        alone = choices([measured("a")])["accuracy"]
+        assert alone.reason.endswith("measured")
+        beside_random = choices([measured("a"), measured("b", random_weights=True)])["accuracy"]
+        assert beside_random.reason.endswith("measured without random weights")
+
     def test_the_time_for_a_long_video_is_told(self):
         assert "2.4 hours" in choices([measured("a", 10.0)])["long videos"].reason
 
@@ -171,6 +177,7 @@ class TestReport:
         texts = [element.text for element in root.iter() if element.text]
         assert "a|b <c>" in texts
         assert "sam2" not in texts
+        assert "grey: random weights" in texts
 
     def test_files_hold_machine_versions_and_measurements(self, tmp_path):
         paths = write_bench(self.REPORT, tmp_path / "out")

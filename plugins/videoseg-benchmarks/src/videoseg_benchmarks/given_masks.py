@@ -25,10 +25,11 @@ from videoseg.benchmarks import (
 from videoseg.errors import EvaluationError
 from videoseg.types import Prompt, Rle, Size
 from videoseg.video import DEFAULT_FPS
-from videoseg_benchmarks.videos import UncheckedVideo, find_pictures
+from videoseg_benchmarks.videos import UncheckedVideo, find_pictures, unpacked_folder
 
 __all__ = [
     "EXPRESSION",
+    "GivenSplit",
     "GivenVideo",
     "IdTruths",
     "given_samples",
@@ -37,6 +38,7 @@ __all__ = [
     "list_sequences",
     "listed_names",
     "locate_given",
+    "locate_split",
     "with_first_masks",
 ]
 
@@ -62,6 +64,21 @@ class GivenVideo:
     size: Size | None
     prompts: tuple[Prompt, ...] = ()
     has_frames: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSplit:
+    """The folders of a split, and its videos that are there.
+
+    Args:
+        pictures: The folder with one folder of frames for each video.
+        annotations: The folder with one folder of pictures of ids for each video.
+        videos: Each video, without its prompts yet.
+    """
+
+    pictures: Path
+    annotations: Path
+    videos: Mapping[str, GivenVideo]
 
 
 def listed_names(path: Path, problems: Problems) -> list[str]:
@@ -135,6 +152,44 @@ def locate_given(
         return None
     place = UncheckedVideo(folder, ordered, masks=tuple(masks), fps=fps)
     return GivenVideo(place, ordered, None, has_frames=bool(found))
+
+
+def locate_split(
+    pictures: Path,
+    annotations: Path,
+    names: Sequence[str],
+    problems: Problems,
+    *,
+    check_pictures: bool = True,
+    fps: float = DEFAULT_FPS,
+    listed: Mapping[str, Iterable[str]] | None = None,
+) -> GivenSplit:
+    """Return the videos of a split; those that are not there are left out, with a problem noted.
+
+    Args:
+        pictures: The folder with one folder of frames for each video.
+        annotations: The folder with one folder of pictures of ids for each video.
+        names: The videos.
+        problems: Where problems are noted.
+        check_pictures: Whether the frames must exist.
+        fps: Frames per second.
+        listed: For each video the frames that the benchmark lists; without frames, these are
+            frames, too.
+    """
+    pictures, annotations = (unpacked_folder(one, names) for one in (pictures, annotations))
+    videos: dict[str, GivenVideo] = {}
+    for name in names:
+        video = locate_given(
+            pictures / name,
+            [annotations / name],
+            problems,
+            check_pictures=check_pictures,
+            fps=fps,
+            listed=(listed or {}).get(name, ()),
+        )
+        if video is not None:
+            videos[name] = video
+    return GivenSplit(pictures, annotations, videos)
 
 
 def leave_out_unknown(folder: Path, problems: Problems) -> None:

@@ -25,11 +25,10 @@ from videoseg_benchmarks.given_masks import (
     IdTruths,
     given_samples,
     has_every_mask,
-    locate_given,
+    locate_split,
     safe_names,
     with_first_masks,
 )
-from videoseg_benchmarks.videos import unpacked_folder
 
 __all__ = ["LvosV1", "LvosV2"]
 
@@ -76,23 +75,23 @@ class _Lvos(SplitReader):
         """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root / split if (root / split).is_dir() else root
         meta = self._read_meta(folder / f"{split}_meta.json", problems)
-        names = list(meta)
-        annotations = unpacked_folder(folder / "Annotations", names)
-        pictures = unpacked_folder(folder / "JPEGImages", names)
+        located = locate_split(
+            folder / "JPEGImages",
+            folder / "Annotations",
+            list(meta),
+            problems,
+            check_pictures=self.check_pictures,
+            fps=_FPS,
+            listed={
+                name: {frame for one in objects.values() for frame in one.visited()}
+                for name, objects in meta.items()
+            },
+        )
+        annotations = located.annotations
         videos: dict[str, GivenVideo] = {}
-        for name in names:
-            video = locate_given(
-                pictures / name,
-                [annotations / name],
-                problems,
-                check_pictures=self.check_pictures,
-                fps=_FPS,
-                listed={frame for one in meta[name].values() for frame in one.visited()},
-            )
-            given = None
-            if video is not None:
-                wanted = {key: f"{one.start:08d}" for key, one in meta[name].items()}
-                given = with_first_masks(annotations / name, video, problems, wanted=wanted)
+        for name, video in located.videos.items():
+            wanted = {key: f"{one.start:08d}" for key, one in meta[name].items()}
+            given = with_first_masks(annotations / name, video, problems, wanted=wanted)
             if given is not None:
                 videos[name] = given
         frames = {name: {key: one.names() for key, one in meta[name].items()} for name in videos}

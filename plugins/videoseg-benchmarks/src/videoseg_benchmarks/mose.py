@@ -21,7 +21,7 @@ from videoseg_benchmarks.given_masks import (
     has_every_mask,
     leave_out_unknown,
     list_sequences,
-    locate_given,
+    locate_split,
     with_first_masks,
 )
 from videoseg_benchmarks.videos import unpacked_folder
@@ -66,20 +66,20 @@ class Mose(SplitReader):
         """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root / split if (root / split).is_dir() else root
         names = list_sequences(unpacked_folder(folder / "Annotations", ()), problems)
-        annotations = unpacked_folder(folder / "Annotations", names)
-        pictures = unpacked_folder(folder / "JPEGImages", names)
+        found = locate_split(
+            folder / "JPEGImages",
+            folder / "Annotations",
+            names,
+            problems,
+            check_pictures=self.check_pictures,
+        )
+        pictures, annotations = found.pictures, found.annotations
         meta = self._read_meta(folder, split, problems)
         located: dict[str, GivenVideo] = {}
-        for name in names:
-            video = locate_given(
-                pictures / name,
-                [annotations / name],
-                problems,
-                check_pictures=self.check_pictures,
-            )
-            if video is not None and not video.has_frames and _has_gaps(video.names):
+        for name, video in found.videos.items():
+            if not video.has_frames and _has_gaps(video.names):
                 leave_out_unknown(pictures / name, problems)
-            elif video is not None:
+            else:
                 located[name] = video
         scored = split == "train" or all(
             has_every_mask(annotations / name, one.names) for name, one in located.items()

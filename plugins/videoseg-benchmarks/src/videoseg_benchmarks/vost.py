@@ -17,10 +17,10 @@ from videoseg_benchmarks.given_masks import (
     IdTruths,
     given_samples,
     listed_names,
-    locate_given,
+    locate_split,
     with_first_masks,
 )
-from videoseg_benchmarks.videos import find_pictures, unpacked_folder
+from videoseg_benchmarks.videos import find_pictures
 
 __all__ = ["Vost"]
 
@@ -53,20 +53,18 @@ class Vost(SplitReader):
     def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         """Read a split and check it; see ``SplitReader.read_split``."""
         names = listed_names(root / "ImageSets" / f"{split}.txt", problems)
-        annotations = unpacked_folder(root / "Annotations", names)
-        pictures = unpacked_folder(root / "JPEGImages", names)
+        located = locate_split(
+            root / "JPEGImages",
+            root / "Annotations",
+            names,
+            problems,
+            check_pictures=self.check_pictures,
+            fps=_FPS,
+        )
+        annotations = located.annotations
         videos: dict[str, GivenVideo] = {}
-        for name in names:
-            video = locate_given(
-                pictures / name,
-                [annotations / name],
-                problems,
-                check_pictures=self.check_pictures,
-                fps=_FPS,
-            )
-            given = None
-            if video is not None:
-                given = with_first_masks(annotations / name, video, problems, only_first=True)
+        for name, video in located.videos.items():
+            given = with_first_masks(annotations / name, video, problems, only_first=True)
             if given is not None:
                 videos[name] = given
         # Frames without a mask do not count, as in the official package.

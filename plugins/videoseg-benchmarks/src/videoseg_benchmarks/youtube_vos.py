@@ -22,11 +22,10 @@ from videoseg_benchmarks.given_masks import (
     IdTruths,
     given_samples,
     has_every_mask,
-    locate_given,
+    locate_split,
     safe_names,
     with_first_masks,
 )
-from videoseg_benchmarks.videos import unpacked_folder
 
 __all__ = ["YoutubeVos2018", "YoutubeVos2019"]
 
@@ -50,36 +49,37 @@ class _YoutubeVos(SplitReader):
         """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root / split if (root / split).is_dir() else root
         meta = self._read_meta(folder / "meta.json", problems)
-        annotations = unpacked_folder(folder / "Annotations", meta)
-        pictures = self._frames(root, folder, split)
-        pictures = unpacked_folder(pictures, meta)
+        listed = {
+            name: {frame for frames in objects.values() for frame in frames}
+            for name, objects in meta.items()
+        }
+        rate = _ALL_FPS if self._all_frames else _FPS
+        located = locate_split(
+            self._frames(root, folder, split),
+            folder / "Annotations",
+            list(meta),
+            problems,
+            check_pictures=self.check_pictures,
+            fps=rate,
+            listed=listed,
+        )
+        annotations = located.annotations
         videos: dict[str, GivenVideo] = {}
-        for name, objects in meta.items():
-            listed = {frame for frames in objects.values() for frame in frames}
-            video = locate_given(
-                pictures / name,
-                [annotations / name],
-                problems,
-                check_pictures=self.check_pictures,
-                fps=_ALL_FPS if self._all_frames else _FPS,
-                listed=listed,
-            )
-            if video is not None and (missing := sorted(listed.difference(video.names))):
+        for name, video in located.videos.items():
+            if missing := sorted(listed[name].difference(video.names)):
                 # The server wants a mask of it.
                 reason = f"has no frame {missing[0]}, which meta.json lists"
-                problems.leave_out(pictures / name, reason, fix="download the video again")
+                fix = "download the video again"
+                problems.leave_out(located.pictures / name, reason, fix=fix)
                 continue
-            given = None
-            if video is not None:
-                wanted = {key: frames[0] for key, frames in objects.items()}
-                given = with_first_masks(annotations / name, video, problems, wanted=wanted)
+            wanted = {key: frames[0] for key, frames in meta[name].items()}
+            given = with_first_masks(annotations / name, video, problems, wanted=wanted)
             if given is not None:
                 videos[name] = given
         named = {name: _ordered(meta[name], one) for name, one in videos.items()}
         scored = split == "train" or all(
             has_every_mask(annotations / name, frames) for name, frames in named.items()
         )
-        rate = _ALL_FPS if self._all_frames else _FPS
         problems.note(f"run on {rate:g} frames per second, which matters for the scores")
         return make_split(
             problems,

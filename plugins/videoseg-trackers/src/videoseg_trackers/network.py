@@ -313,10 +313,7 @@ class TrackerNetwork:
         except VideosegError:
             raise
         except ImportError as error:
-            raise MissingDependencyError(
-                f"{self.name!r} needs a package that is not installed: {_one_line(error)}; "
-                "for EdgeTAM: pip install timm"
-            ) from error
+            raise MissingDependencyError(_missing_package(self.name, error)) from error
         # transformers raises nearly any error for damaged files.
         except Exception as error:
             if is_out_of_memory(error):
@@ -352,6 +349,17 @@ def _classes_for(config: Any, name: str) -> tuple[str, str]:
             "its vision_config must be an 'edgetam_vision_model'"
         )
     return _CLASSES[kind]
+
+
+def _missing_package(name: str, error: ImportError) -> str:
+    reason = _one_line(error)
+    if "timm" in reason:
+        return f"{name!r} needs timm, which is not installed: pip install timm"
+    return (
+        f"a package that {name!r} needs cannot be imported ({reason}). torch, torchvision and "
+        "transformers must fit together; python -c 'import torchvision' says whether the first "
+        "two do"
+    )
 
 
 class _Length:
