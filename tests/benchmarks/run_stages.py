@@ -7,7 +7,8 @@ Run from the repository root, with another checkout of it to compare with:
 Each run is a process of its own that does what ``videoseg run`` does. Processor seconds include
 all threads of a stage, except for drawing, encoding and mask files: these count the thread that
 does them, and are parts of saving. The checkouts take turns, so that other load falls on both
-alike; only ratios and processor seconds are comparable where the machine is busy.
+alike; only ratios and processor seconds are comparable where the machine is busy. Modules are
+compiled beforehand, as in an installed package.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ with Stage("import"):
     pipe = vs.Pipeline.from_name("attributes") if pipeline == "attributes" else (
         vs.Pipeline.from_yaml(pipeline))
     pipe._composition.build_all()
+if not clip:
+    sys.exit()
 for owner, name, part in ((folder, "draw_masks", "of it drawing"),
                           (folder, "write_mask", "of it mask files"),
                           (VideoWriter, "write", "of it encoding"),
@@ -97,19 +100,29 @@ print(json.dumps(spent))
 """
 
 
-def time_run(checkout: Path, clip: Path, query: str, pipeline: str) -> dict[str, list[float]]:
-    """Return processor and wall seconds of each stage of one run by a checkout's code."""
+def time_run(
+    checkout: Path, clip: Path | None, query: str, pipeline: str, compiled: Path
+) -> dict[str, list[float]]:
+    """Return processor and wall seconds of each stage of one run by a checkout's code.
+
+    Without a clip only its modules are compiled, into a folder of their own.
+    """
     sources = [checkout, *sorted(checkout.glob("plugins/videoseg-*/src"))]
+    settings = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, sources)),
+        "PYTHONPYCACHEPREFIX": str(compiled),
+    }
+    settings.pop("PYTHONDONTWRITEBYTECODE", None)
+    name = "" if clip is None else str(clip.resolve())
     with tempfile.TemporaryDirectory() as folder:
-        out = str(Path(folder, "out"))
         found = subprocess.run(
-            [sys.executable, "-c", TIMED, str(clip.resolve()), query, out, pipeline],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sources))},
+            [sys.executable, "-c", TIMED, name, query, str(Path(folder, "out")), pipeline],
+            env=settings,
             cwd=checkout,  # it stands before PYTHONPATH
             check=True,
             stdout=subprocess.PIPE,
         )
-    stages: dict[str, list[float]] = json.loads(found.stdout)
+    stages: dict[str, list[float]] = json.loads(found.stdout) if clip else {}
     return stages
 
 
@@ -125,14 +138,26 @@ def main() -> None:
     options = parser.parse_args()
     checkouts = {"other": options.other.resolve()} if options.other else {}
     checkouts["here"] = ROOT
+    with tempfile.TemporaryDirectory() as folder:
+        compare(options, checkouts, Path(folder))
+
+
+def compare(options: argparse.Namespace, checkouts: dict[str, Path], folder: Path) -> None:
+    """Time the runs and print the tables; clips and compiled modules go into a folder."""
+
+    def run(name: str, clip: Path | None) -> dict[str, list[float]]:
+        compiled = folder / name
+        return time_run(checkouts[name], clip, options.query, options.pipeline, compiled)
+
+    for name in checkouts:
+        run(name, None)
     for sequence in options.sequences:
         runs: dict[str, list[dict[str, list[float]]]] = {name: [] for name in checkouts}
-        with tempfile.TemporaryDirectory() as folder:
-            clip = Path(folder, "clip.mp4")
-            run_clip.write_clip(clip, options.davis, sequence)
-            for _ in range(options.rounds):
-                for name, checkout in checkouts.items():
-                    runs[name].append(time_run(checkout, clip, options.query, options.pipeline))
+        clip = folder / f"{sequence}.mp4"
+        run_clip.write_clip(clip, options.davis, sequence)
+        for _ in range(options.rounds):
+            for name in checkouts:
+                runs[name].append(run(name, clip))
         print(f"\n{sequence}: {run_clip.NUM_FRAMES} frames, load {os.getloadavg()[0]:.1f}\n")
         columns = [f"CPU s, {name} | wall s, {name}" for name in checkouts]
         print("| stage | " + " | ".join(columns) + (" | CPU ratio |" if options.other else " |"))

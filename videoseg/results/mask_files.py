@@ -38,7 +38,7 @@ def mask_png(mask: BoolArray) -> bytes:
     packer = zlib.compressobj(
         _LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE
     )
-    content = packer.compress(rows) + packer.flush()
+    content = packer.compress(rows.data) + packer.flush()
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits of gray
     chunks = ((b"IHDR", head), (b"IDAT", content), (b"IEND", b""))
     return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)

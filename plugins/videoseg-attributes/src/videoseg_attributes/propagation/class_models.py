@@ -94,15 +94,18 @@ class HistogramModel:
         """
         size, num_classes = self._anchor.shape[0], weights.shape[2]
         flat = bins.ravel()
-        counts = np.empty((size, num_classes), dtype=np.float32)
+        totals = np.empty(num_classes, dtype=np.float32)
+        smoothed = np.empty((size, num_classes), dtype=np.float32)
+        # Class by class is several times faster than working on short rows.
         for index in range(num_classes):
-            counts[:, index] = np.bincount(flat, weights[..., index].ravel(), minlength=size)
-        totals = counts.sum(axis=0)
-        counts /= np.maximum(totals, np.float32(1e-6))
-        smoothed = _smooth(counts.reshape(*self._shape, num_classes), self._sigmas)
-        smoothed = smoothed.reshape(size, num_classes)
-        # Smoothing loses what it would put beyond the outermost bins.
-        smoothed /= np.maximum(smoothed.sum(axis=0), np.float32(1e-6))
+            samples = weights[..., index].ravel()
+            counts = np.bincount(flat, samples, minlength=size).astype(np.float32)
+            totals[index] = counts.sum()
+            counts /= max(totals[index], np.float32(1e-6))
+            one = _smooth(counts.reshape(self._shape), self._sigmas).ravel()
+            # Smoothing loses what it would put beyond the outermost bins.
+            one /= max(one.sum(), np.float32(1e-6))
+            smoothed[:, index] = one
         return smoothed, totals >= _ENOUGH
 
     def anchor(self, histograms: FloatImage, classes: list[int]) -> None:
@@ -247,7 +250,10 @@ class StillBackground:
             self._known, self._colors = background.copy(), lab
             return
         self._known += np.float32(_RATE) * (background - self._known)
-        self._colors += np.float32(_RATE) * (lab - self._colors) * background[..., None]
+        change = np.float32(_RATE) * (lab - self._colors)
+        for channel in range(3):
+            change[..., channel] *= background
+        self._colors += change
         # Nothing is known yet of what has just come into view.
         fresh = self._known < _UNKNOWN
         self._colors[fresh] = lab[fresh]

@@ -291,18 +291,24 @@ def _masks_of(competition: Competition, size: Size) -> dict[int, BoolArray]:
     """
     import cv2
 
-    def enlarge(number: int) -> FloatImage:
-        share = np.ascontiguousarray(competition.posteriors[..., number])
-        large = cv2.resize(share, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    def enlarge(share: FloatImage) -> FloatImage:
+        large = cv2.resize(
+            np.ascontiguousarray(share), (size[1], size[0]), interpolation=cv2.INTER_LINEAR
+        )
         return np.asarray(large, dtype=np.float32)
 
-    best = enlarge(0)
-    winners = np.zeros(size, dtype=np.int32)
-    for number, object_id in enumerate(competition.object_ids, start=1):
-        if competition.visible(object_id):
-            share = enlarge(number)
-            np.copyto(winners, number, where=share > best)
-            np.maximum(best, share, out=best)
+    shares = competition.posteriors
+    if len(competition.object_ids) == 1 and competition.visible(competition.object_ids[0]):
+        # Enlarging is linear: one map instead of two.
+        winners = np.asarray(enlarge(shares[..., 1] - shares[..., 0]) > 0).view(np.uint8)
+    else:
+        best = enlarge(shares[..., 0])
+        winners = np.zeros(size, dtype=np.int32)
+        for number, object_id in enumerate(competition.object_ids, start=1):
+            if competition.visible(object_id):
+                share = enlarge(shares[..., number])
+                np.copyto(winners, number, where=share > best)
+                np.maximum(best, share, out=best)
     return {
         object_id: remove_specks(winners == number, _SMALLEST_PART)
         for number, object_id in enumerate(competition.object_ids, start=1)

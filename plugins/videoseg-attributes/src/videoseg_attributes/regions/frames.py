@@ -20,6 +20,7 @@ from videoseg_attributes.vision.optical_flow import (
     dense_flow,
     resize_image,
     to_gray,
+    vector_length,
 )
 from videoseg_attributes.vision.shots import Thumbnail, begins_shot, thumbnail
 
@@ -230,7 +231,7 @@ def _measure(index: int, image: Frame, others: Sequence[tuple[int, Frame]]) -> S
         other_gray = to_gray(other)
         flow = dense_flow(gray, other_gray, scale=1.0)
         residual = remove_scenery_motion(flow, stride=_CAMERA_STRIDE)
-        length = np.hypot(residual[..., 0], residual[..., 1])
+        length = vector_length(residual)
         support = motion_support(gray, other_gray, flow, residual)
         residuals.append(step * residual)
         lengths.append(length)

@@ -13,6 +13,7 @@ from videoseg_attributes.vision.optical_flow import (
     GrayFrame,
     dense_flow,
     to_gray,
+    vector_length,
     warp,
 )
 from videoseg_attributes.vision.shots import is_cut
@@ -72,7 +73,7 @@ def fit_camera_motion(
 def _allowed_miss(flow: FloatImage) -> float:
     """Return by how many pixels the camera's motion may miss a pixel's flow."""
     sample = flow[::_MISS_STRIDE, ::_MISS_STRIDE]
-    speed = float(np.median(np.hypot(sample[..., 0], sample[..., 1])))
+    speed = float(np.median(vector_length(sample)))
     return max(_LEAST_MISS, _MISS_BASE + _MISS_OF_SPEED * speed)
 
 
@@ -129,7 +130,7 @@ def remove_scenery_motion(flow: FloatImage, *, stride: int = 4) -> FloatImage:
     miss = _allowed_miss(flow)
     first = _fit_plane(flow, miss, stride=stride, most_draws=_FEWER_DRAWS)
     residual = residual_motion(flow, np.eye(3) if first is None else first)
-    length = np.hypot(residual[..., 0], residual[..., 1])
+    length = vector_length(residual)
     missed = length > _CLEAR_MISS * miss
     if first is None or float(missed.mean()) < _SECOND_PLANE:
         return residual
@@ -137,7 +138,7 @@ def remove_scenery_motion(flow: FloatImage, *, stride: int = 4) -> FloatImage:
     if second is None:
         return residual
     other = residual_motion(flow, second)
-    other_length = np.hypot(other[..., 0], other[..., 1])
+    other_length = vector_length(other)
     around = _border_of(flow.shape[0], flow.shape[1])
     if (other_length[around] <= miss).sum() > (length[around] <= miss).sum():
         residual, length, other, other_length = other, other_length, residual, length
@@ -193,9 +194,10 @@ def camera_flow(camera: Homography, size: tuple[int, int]) -> FloatImage:
     h = camera.astype(np.float32)
     depth = h[2, 0] * x + h[2, 1] * y + h[2, 2]
     depth = np.where(np.abs(depth) < 1e-6, np.float32(1e-6), depth)
-    moved_x = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / depth - x
-    moved_y = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / depth - y
-    return np.stack([moved_x, moved_y], axis=2).astype(np.float32, copy=False)
+    moved = np.empty((height, width, 2), dtype=np.float32)
+    moved[..., 0] = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / depth - x
+    moved[..., 1] = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / depth - y
+    return moved
 
 
 def residual_motion(flow: FloatImage, camera: Homography) -> FloatImage:
@@ -215,10 +217,11 @@ def motion_strength(
             counts: what is uncovered on one side looks as if it moved, but not on both.
         floor: Pixels a frame that are taken as noise; keeps a still scene near 0.
     """
-    length = np.hypot(residual[..., 0], residual[..., 1])
+    length = vector_length(residual)
     if other_residual is not None:
-        length = np.minimum(length, np.hypot(other_residual[..., 0], other_residual[..., 1]))
-    largest = float(np.percentile(length, 99))
+        length = np.minimum(length, vector_length(other_residual))
+    # Every second row and column say as much, in a quarter of the time.
+    largest = float(np.percentile(length[::2, ::2], 99))
     strength: FloatImage = np.clip(length / (largest + floor), 0.0, 1.0).astype(np.float32)
     return strength
 
@@ -265,7 +268,7 @@ class MotionEvidence:
 
         What is uncovered on one side seems to move there, but not on the other side.
         """
-        lengths = [np.hypot(field[..., 0], field[..., 1]) for field in self.residuals]
+        lengths = [vector_length(field) for field in self.residuals]
         smallest: FloatImage = np.min(lengths, axis=0)
         return smallest
 

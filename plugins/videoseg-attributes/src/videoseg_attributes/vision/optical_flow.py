@@ -26,6 +26,7 @@ __all__ = [
     "round_trip_error",
     "shrink_image",
     "to_gray",
+    "vector_length",
     "warp",
 ]
 
@@ -165,8 +166,10 @@ def resize_flow(flow: FloatImage, size: Size) -> FloatImage:
     height, width = flow.shape[:2]
     if (height, width) == tuple(size):
         return flow
-    factors = np.array([size[1] / width, size[0] / height], dtype=np.float32)
-    resized: FloatImage = resize_image(flow, size) * factors
+    resized: FloatImage = resize_image(flow, size)
+    # One plane after the other is many times faster than a factor for each short row.
+    resized[..., 0] *= np.float32(size[1] / width)
+    resized[..., 1] *= np.float32(size[0] / height)
     return resized
 
 
@@ -198,9 +201,15 @@ def warp(image: FloatImage, flow: FloatImage, *, outside: float | None = None) -
 
 def round_trip_error(there: FloatImage, back: FloatImage) -> FloatImage:
     """Return how far a pixel ends from where it began after going there and back, (H, W)."""
-    gap = there + warp(back, there)
-    error: FloatImage = np.hypot(gap[..., 0], gap[..., 1])
-    return error
+    return vector_length(there + warp(back, there))
+
+
+def vector_length(flow: FloatImage) -> FloatImage:
+    """Return the length of each of the vectors of shape (H, W, 2)."""
+    # Several times faster than hypot, which avoids overflows that no flow comes near to.
+    length: FloatImage = np.square(flow[..., 0])
+    length += np.square(flow[..., 1])
+    return np.sqrt(length, out=length)
 
 
 def flow_confidence(there: FloatImage, back: FloatImage) -> FloatImage:
@@ -209,7 +218,7 @@ def flow_confidence(there: FloatImage, back: FloatImage) -> FloatImage:
     1 where going there and back returns to the start, near 0 where it does not (occlusion,
     no texture). Long displacements are allowed a proportionally larger error.
     """
-    length = np.hypot(there[..., 0], there[..., 1])
+    length = vector_length(there)
     error = round_trip_error(there, back) / (1.0 + _ERROR_OF_LENGTH * length)
     confidence: FloatImage = np.exp(-np.square(error), dtype=np.float32)
     return confidence
