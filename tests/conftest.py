@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -30,7 +31,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers that this file gives a meaning."""
+    gc.disable()
     config.addinivalue_line("markers", "forks: forks, so it runs in an interpreter of its own")
+
+
+def pytest_collection_finish() -> None:
+    """Keep thousands of tests, and the libraries they import, out of every later collection."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -66,7 +66,7 @@ class PropagatorContract(StageContract[Propagator]):
     sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47), (9, 13))
     least_iou: ClassVar[float] = 0.5
     registered: ClassVar[PropagatorCapabilities | None] = None
-    memory_frames: ClassVar[tuple[int, int]] = (40, 80)
+    memory_frames: ClassVar[tuple[int, int]] = (30, 50)
     memory_size: ClassVar[Size] = (48, 64)
 
     # -- form ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,8 +112,8 @@ def test_onnxruntime_finds_what_opencv_finds(tiny_yolox):
             assert a.box.as_tuple() == pytest.approx(b.box.as_tuple(), abs=1e-2)
 
 
-@pytest.mark.skipif(find_spec("onnxruntime") is not None, reason="onnxruntime is installed")
-def test_a_runtime_that_is_not_installed_is_named(tiny_yolox):
+def test_a_runtime_that_is_not_installed_is_named(tiny_yolox, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'videoseg-detectors\[onnx\]'"):
         tiny(tiny_yolox, runtime="onnxruntime").detect([moving_square(1).video[0]], ["car"])
 
