@@ -31,7 +31,8 @@ _TOO_EMPTY = 0.7  # of how far the mask fills its box on the prompted frame
 _FILLING, _MOST_FILLING = 1.5, 1.5  # nats; logarithm of what is missing, at most
 _LEAST_FILL = 1e-3
 _REACH = 4.0  # frames from a box after which it counts less by 1/e
-_SURE, _OF_BEST = 0.5, 0.8  # score that counts fully: at least; of the object's best
+_BEST = 0.5  # score of the best box of an object, at least
+_OF_BEST = (0.5, 0.9)  # of it: lower, and the box shows a part, or is not to be trusted
 _SURE_ENOUGH = 0.5  # to search a hidden object in it
 
 
@@ -145,9 +146,9 @@ class RoughPlaces:
         if not corners:
             return None
         scores = self._scores[object_id]
-        full = max(_SURE, _OF_BEST * max(scores.values()))
+        best = max(_BEST, *scores.values())
         if frame in corners:
-            return _place(corners[frame], size, min(1.0, scores[frame] / full))
+            return _place(corners[frame], size, _ramp(scores[frame] / best, _OF_BEST))
         frames = sorted(corners)
         after = bisect(frames, frame)
         if after in (0, len(frames)):
@@ -156,7 +157,7 @@ class RoughPlaces:
         part = (frame - first) / (second - first)
         box = (1 - part) * corners[first] + part * corners[second]
         away = min(frame - first, second - frame)
-        score = min(1.0, min(scores[first], scores[second]) / full)
+        score = _ramp(min(scores[first], scores[second]) / best, _OF_BEST)
         return _place(box, size, score * float(np.exp(-away / _REACH)))
 
 

@@ -33,6 +33,7 @@ _POINT_REACH = 0.35  # of the box's longer side
 _MOVING_SHARE = 0.1  # of a box: below this the object counts as still
 _SMALLEST_PIECE = 0.05  # of the largest piece's area: smaller ones are dropped
 _NOISE = 0.3  # source pixels a frame
+_UNSUPPORTED = 0.15  # weight of motion that the picture does not show, as in a survey
 _HALF_PIXEL = 0.45  # a little less than half a working pixel
 _PLACE_WEIGHT = 0.25  # of the place's log odds once colors have been learned
 _STRONG_FLOOR = 0.15  # pixels a frame, added to the strongest motion in the box
@@ -193,7 +194,8 @@ def _gather(
         for residual in motion.residuals
     ]
     if fields:
-        _add_motion(evidence, fields, seeded=hint.prior is None)
+        supports = [_full_frame_crop(support, crop, size) for support in motion.supports]
+        _add_motion(evidence, fields, supports, seeded=hint.prior is None)
     return evidence
 
 
@@ -223,7 +225,9 @@ def _point_evidence(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImag
     return from_points
 
 
-def _add_motion(evidence: _Evidence, fields: list[FloatImage], *, seeded: bool) -> None:
+def _add_motion(
+    evidence: _Evidence, fields: list[FloatImage], supports: list[FloatImage], *, seeded: bool
+) -> None:
     import cv2
 
     inside = evidence.inside
@@ -241,6 +245,10 @@ def _add_motion(evidence: _Evidence, fields: list[FloatImage], *, seeded: bool) 
         moving = np.clip((relative - otsu / 255 * _OTSU_WEIGHT) / _OTSU_OVER, -1, 1).astype(
             np.float32
         )
+        if supports:
+            # Over flat ground beside a thing its flow is no evidence, for it or against it.
+            shown = _UNSUPPORTED + (1 - _UNSUPPORTED) * np.min(supports, axis=0)
+            moving = np.where(moving > 0, moving * shown.astype(np.float32), moving)
         seed = np.float32(_SEED_STRENGTH * separation) * moving
         evidence.start = evidence.start + seed
         evidence.fixed = evidence.fixed + np.float32(_SEED_KEPT) * seed

@@ -12,6 +12,7 @@ from videoseg_attributes.vision.optical_flow import (
     FloatImage,
     GrayFrame,
     dense_flow,
+    resize_image,
     to_gray,
     vector_length,
     warp,
@@ -259,9 +260,12 @@ class MotionEvidence:
     Args:
         residuals: One field for each neighbor used, shape (h, w, 2), in pixels of that
             grid, which is a shrunk copy of the frame. Empty if the motion is not known.
+        supports: For each field how far the picture shows it, in [0, 1], (h, w); see
+            ``motion_support``. Empty if that was not measured.
     """
 
     residuals: tuple[FloatImage, ...]
+    supports: tuple[FloatImage, ...] = ()
 
     def strength(self) -> FloatImage:
         """Return the smallest motion length over the neighbors, shape (h, w), pixels.
@@ -289,6 +293,7 @@ def motion_around(
     gray = to_gray(image)
     scale = min(1.0, longest_side / max(gray.shape))
     residuals: list[FloatImage] = []
+    supports: list[FloatImage] = []
     for neighbor in (frame - 1, frame + 1):
         if neighbor < 0 or (last is None and neighbor > frame):
             continue
@@ -297,6 +302,11 @@ def motion_around(
         other = video[neighbor]
         if is_cut(image, other):
             continue
-        flow = dense_flow(gray, to_gray(other), scale=scale)
-        residuals.append(residual_motion(flow, fit_camera_motion(flow)))
-    return MotionEvidence(tuple(residuals))
+        other_gray = to_gray(other)
+        flow = dense_flow(gray, other_gray, scale=scale)
+        residual = residual_motion(flow, fit_camera_motion(flow))
+        grid = (flow.shape[0], flow.shape[1])
+        here, there = (resize_image(picture, grid) for picture in (gray, other_gray))
+        residuals.append(residual)
+        supports.append(motion_support(here, there, flow, residual))
+    return MotionEvidence(tuple(residuals), tuple(supports))
