@@ -12,6 +12,7 @@ import pytest
 import torch
 from videoseg_sam2 import (
     BranchingPolicy,
+    Candidates,
     MemoryBounds,
     MemoryPolicy,
     Proposal,
@@ -56,7 +57,7 @@ class UndecidedForTwoFrames(Undecided):
 class SecondBest(MemoryPolicy):
     """Chooses the second best on the first frame after the prompt."""
 
-    def choose(self, candidates: Any) -> int:
+    def choose(self, candidates: Candidates) -> int:
         return (candidates.best + (candidates.step == 1)) % 3
 
 
@@ -128,7 +129,12 @@ def test_branches_share_the_features_of_a_frame(
     modules = propagator._network.modules
     calls: list[int] = []
     encode = modules.forward_image
-    monkeypatch.setattr(modules, "forward_image", lambda image: calls.append(1) or encode(image))
+
+    def count(image: torch.Tensor) -> Any:
+        calls.append(1)
+        return encode(image)
+
+    monkeypatch.setattr(modules, "forward_image", count)
     logits_of(propagator, frames, FIRST, SECOND)
     assert len(calls) == NUM_FRAMES
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from videoseg_sam2 import (
@@ -295,7 +297,7 @@ def test_sam2long_reads_with_larger_keys_what_shows_the_object_for_sure() -> Non
 
 
 @pytest.mark.parametrize("options", [{"num_paths": 0}, {"delay": 0}])
-def test_sam2long_refuses_what_is_no_tree(options: dict[str, int]) -> None:
+def test_sam2long_refuses_what_is_no_tree(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="num_paths must be at least 1, and delay at least 1"):
         Sam2Long(**options)
 
