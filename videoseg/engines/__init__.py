@@ -4,15 +4,27 @@ For stages whose network has a part that sees one image of one size after anothe
 encoder of images. torch is imported when a function needs it.
 """
 
-from videoseg.engines.choices import Engine, Precision, check_engine, compute_type
+from videoseg.engines.choices import (
+    Engine,
+    Precision,
+    TorchPrecision,
+    check_engine,
+    compute_type,
+    uses_bfloat16,
+)
 from videoseg.engines.eight_bits import with_eight_bits
 from videoseg.engines.openvino_function import OpenVinoFunction
+from videoseg.engines.running import join_convolutions, run_in
 
 __all__ = [
     "Engine",
     "OpenVinoFunction",
     "Precision",
+    "TorchPrecision",
     "check_engine",
     "compute_type",
+    "join_convolutions",
+    "run_in",
+    "uses_bfloat16",
     "with_eight_bits",
 ]

@@ -11,10 +11,20 @@ from videoseg.errors import ConfigError, MissingDependencyError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Engine", "Precision", "check_engine", "compute_type"]
+__all__ = [
+    "Engine",
+    "Precision",
+    "TorchPrecision",
+    "check_engine",
+    "compute_type",
+    "uses_bfloat16",
+]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8", "auto"]
 """As which numbers a network computes; weights are kept apart from that."""
+
+TorchPrecision: TypeAlias = Literal["float32", "bfloat16", "auto"]
+"""The same of networks that only torch runs."""
 
 Engine: TypeAlias = Literal["eager", "compile", "openvino"]
 """What runs a network: torch as it is, ``torch.compile``, or OpenVINO (its encoder of images)."""
@@ -59,14 +69,18 @@ def check_engine(
         )
 
 
+def uses_bfloat16(precision: Precision, device: torch.device, *, engine: Engine = "eager") -> bool:
+    """Return whether torch is to compute in bfloat16; ``auto`` is the faster on the device."""
+    if engine == "openvino":
+        return False
+    return multiplies_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+
+
 def compute_type(
     precision: Precision, device: torch.device, *, engine: Engine = "eager"
 ) -> torch.dtype:
     """Return the type in which torch is to compute; ``auto`` is the faster one on the device."""
     import torch
 
-    if engine == "openvino":
-        return torch.float32
-    if precision == "auto":
-        precision = "bfloat16" if multiplies_bfloat16(device) else "float32"
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    is_rounded = uses_bfloat16(precision, device, engine=engine)
+    return torch.bfloat16 if is_rounded else torch.float32

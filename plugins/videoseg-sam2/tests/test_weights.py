@@ -328,14 +328,14 @@ def test_cuda_where_there_is_none() -> None:
 def test_auto_precision_is_float32_where_bfloat16_is_emulated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from videoseg_sam2.network import use_bfloat16
+    from videoseg.engines import uses_bfloat16
 
     for has, expected in (({"amx_bf16": True}, True), ({"avx512_bf16": True}, True), ({}, False)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)
-        assert use_bfloat16("auto", torch.device("cpu")) is expected
+        assert uses_bfloat16("auto", torch.device("cpu")) is expected
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
-    assert not use_bfloat16("auto", torch.device("cuda"))
-    assert use_bfloat16("bfloat16", torch.device("cpu"))
+    assert not uses_bfloat16("auto", torch.device("cuda"))
+    assert uses_bfloat16("bfloat16", torch.device("cpu"))
 
 
 def test_equal_networks_share_their_parameters(toy_checkpoint: Path) -> None:

@@ -6,17 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videoseg_sam2 import (
-    Network,
-    NetworkSource,
-    Precision,
-    Sam2Session,
-    config_path,
-    use_bfloat16,
-)
+from videoseg_sam2 import Network, NetworkSource, Sam2Session, config_path
 
 from videoseg import ConfigError
 from videoseg.devices import pick_device
+from videoseg.engines import TorchPrecision, uses_bfloat16
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_o3.model.files import DEFAULT_MODEL, find_folder
@@ -76,7 +70,7 @@ class O3Propagator:
         random_weights: str | None = None,
         download: bool = False,
         device: str = "auto",
-        precision: Precision = "auto",
+        precision: TorchPrecision = "auto",
         max_objects_per_pass: PositiveInt | None = None,
         guide_every_frame: bool = True,
     ) -> None:
@@ -87,7 +81,7 @@ class O3Propagator:
         else:
             folder, name = None, random_weights
         source = NetworkSource(config_path(name), folder, str(where), O3_SETTINGS, read_sam2)
-        self._network = Network(source, name=name, bfloat16=use_bfloat16(precision, where))
+        self._network = Network(source, name=name, bfloat16=uses_bfloat16(precision, where))
         self._max_objects = max_objects_per_pass
         self._guide_every_frame = guide_every_frame
 
@@ -136,7 +130,7 @@ class _OwnPropagator(O3Propagator):
 
 
 def propagator_of(
-    model: SegModel, *, precision: Precision = "auto", **options: Any
+    model: SegModel, *, precision: TorchPrecision = "auto", **options: Any
 ) -> O3Propagator:
     """Return a propagator with a copy of the SAM 2 that a model has now, on the same device.
 
@@ -160,5 +154,5 @@ def propagator_of(
     source = NetworkSource(
         config_path(name), Path(name), str(device), O3_SETTINGS, lambda _path, _name: state
     )
-    network = Network(source, name=name, bfloat16=use_bfloat16(precision, device))
+    network = Network(source, name=name, bfloat16=uses_bfloat16(precision, device))
     return _OwnPropagator(network, **options)

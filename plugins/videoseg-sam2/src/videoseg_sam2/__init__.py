@@ -5,9 +5,7 @@ from videoseg_sam2.network import (
     Network,
     NetworkSettings,
     NetworkSource,
-    Precision,
     build_network,
-    use_bfloat16,
 )
 from videoseg_sam2.policies.dam import DistractorAware
 from videoseg_sam2.policies.sam3 import Sam3Selection
@@ -41,7 +39,6 @@ __all__ = [
     "Network",
     "NetworkSettings",
     "NetworkSource",
-    "Precision",
     "Recall",
     "Sam2Propagator",
     "Sam2Segmenter",
@@ -55,5 +52,4 @@ __all__ = [
     "load_into",
     "read_checkpoint",
     "recognize_network",
-    "use_bfloat16",
 ]

@@ -9,15 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from videoseg.devices import (
-    is_out_of_memory,
-    multiplies_bfloat16,
-    pick_device,
-    torch_defaults,
-)
+from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
+from videoseg.engines import Engine, Precision, check_engine, uses_bfloat16
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.text import printable, shorten_text
 from videoseg_sam2.hooks import install_hooks
@@ -32,13 +28,9 @@ __all__ = [
     "NetworkChoice",
     "NetworkSettings",
     "NetworkSource",
-    "Precision",
     "build_network",
     "extra_prompt",
-    "use_bfloat16",
 ]
-
-Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
 
 # As the package's own predictors set them; these override the configuration file.
 _DECODER_OVERRIDES = {
@@ -57,6 +49,7 @@ class NetworkChoice:
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
+        MissingDependencyError: If OpenVINO is asked for and not installed.
         MissingWeightsError: If the weights are not on this machine.
     """
 
@@ -67,6 +60,7 @@ class NetworkChoice:
     download: bool
     device: str
     precision: Precision
+    engine: Engine = "eager"
 
     def __post_init__(self) -> None:
         problems = []
@@ -87,6 +81,7 @@ class NetworkChoice:
             problems.append(f"there is no configuration file {str(self.config)!r}")
         if problems:
             raise ConfigError(problems)
+        check_engine(self.engine, self.precision, self.device, extra="videoseg-sam2[openvino]")
 
     @property
     def name(self) -> str:
@@ -100,15 +95,24 @@ class NetworkChoice:
 
     def locate(self) -> Network:
         """Return the network, its weights found but not yet read."""
-        device = pick_device(self.device, kinds=("cpu", "cuda", "mps"))
+        device = pick_device(
+            "cpu" if self.engine == "openvino" else self.device, kinds=("cpu", "cuda", "mps")
+        )
         checkpoint = None
         if not self.random_weights:
             checkpoint = find_checkpoint(self.checkpoint, self.name, download=self.download)
         config = config_path(self.name) if self.config is None else Path(self.config).resolve()
         return Network(
-            NetworkSource(config, checkpoint, str(device)),
+            NetworkSource(
+                config,
+                checkpoint,
+                str(device),
+                engine=self.engine,
+                # The parameters are kept in float32, whatever torch computes in.
+                encoder_precision="int8" if self.precision == "int8" else "float32",
+            ),
             name=self.name,
-            bfloat16=use_bfloat16(self.precision, device),
+            bfloat16=uses_bfloat16(self.precision, device, engine=self.engine),
         )
 
 
@@ -137,6 +141,8 @@ class NetworkSource:
         device: Name of the device.
         settings: Its settings.
         read: Returns the parameters by name from a checkpoint; gets also the network's name.
+        engine: What runs the image encoder.
+        encoder_precision: ``int8`` for an image encoder of 8-bit numbers in OpenVINO.
     """
 
     config: Path
@@ -144,6 +150,8 @@ class NetworkSource:
     device: str
     settings: NetworkSettings = NetworkSettings()
     read: Callable[[Path, str], Mapping[str, torch.Tensor]] = read_checkpoint
+    engine: Engine = "eager"
+    encoder_precision: Precision = "float32"
 
 
 class Network:
@@ -206,11 +214,6 @@ class Network:
         self._modules = None
 
 
-def use_bfloat16(precision: Precision, device: torch.device) -> bool:
-    """Return whether to compute in bfloat16; ``auto`` does where the processor is fast at it."""
-    return multiplies_bfloat16(device) if precision == "auto" else precision == "bfloat16"
-
-
 _loaded: WeakValueDictionary[NetworkSource, Any] = WeakValueDictionary()
 _loading = threading.Lock()
 
@@ -233,7 +236,12 @@ def _load(source: NetworkSource, name: str) -> Any:
         modules.requires_grad_(False)
         modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
         install_hooks(modules)
-        return modules.to(source.device).eval()
+        modules.to(source.device).eval()
+        if source.engine != "eager":
+            from videoseg_sam2.encoder import run_encoder_in
+
+            run_encoder_in(source.engine, modules, precision=source.encoder_precision)
+        return modules
 
 
 def build_network(config: Path, settings: NetworkSettings = NetworkSettings()) -> Any:

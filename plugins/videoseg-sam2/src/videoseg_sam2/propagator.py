@@ -9,10 +9,11 @@ from typing import Annotated
 
 from annotated_types import Ge
 
+from videoseg.engines import Engine, Precision
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_sam2.models import DEFAULT_MODEL
-from videoseg_sam2.network import NetworkChoice, Precision
+from videoseg_sam2.network import NetworkChoice
 from videoseg_sam2.policies import FIFO, find_policy
 from videoseg_sam2.policy import MemoryPolicy
 from videoseg_sam2.session import Sam2Session
@@ -50,7 +51,8 @@ class Sam2Propagator:
         download: Fetch weights that are not on this machine. Otherwise nothing is fetched.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor is fast
-            at it.
+            at it; ``int8``, with OpenVINO, for an image encoder that multiplies 8-bit numbers,
+            whose ranges are those of the first frame.
         max_objects_per_pass: How many objects one session holds; the pipeline makes passes of
             so many.
         largest_hole: Holes of at most this many pixels in the network's own masks (a quarter
@@ -64,9 +66,13 @@ class Sam2Propagator:
             ``samurai``, ``dam`` or ``sam3``, which remember good frames; or a policy of your own,
             as a class (or what makes one), or its path ``module:name``. Each object has a
             policy of its own in each run. See ``videoseg_sam2.MemoryPolicy``.
+        engine: ``eager`` for torch, as published; ``compile`` to compile the image encoder
+            (``torch.compile``), which takes a minute; ``openvino`` to run it in OpenVINO on a
+            CPU, in float32 or 8-bit numbers.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
+        MissingDependencyError: If OpenVINO is asked for and not installed.
         MissingWeightsError: If the weights are not on this machine.
     """
 
@@ -86,6 +92,7 @@ class Sam2Propagator:
         embeddings: tuple[str, ...] = (),
         guide_every_frame: bool = True,
         memory: str | Callable[[], MemoryPolicy] = FIFO,
+        engine: Engine = "eager",
     ) -> None:
         choice = NetworkChoice(
             model=model,
@@ -95,6 +102,7 @@ class Sam2Propagator:
             download=download,
             device=device,
             precision=precision,
+            engine=engine,
         )
         self._make_policy = find_policy(memory, choice.name)
         self._network = choice.locate()

@@ -12,6 +12,7 @@ import numpy as np
 from annotated_types import Interval
 
 from videoseg.devices import is_out_of_memory
+from videoseg.engines import Engine, Precision
 from videoseg.errors import VideosegError
 from videoseg.plugins import checked_options
 from videoseg.propagation import check_segmenter_prompt
@@ -19,7 +20,7 @@ from videoseg.types import BoolArray, FloatArray, ObjectMask, Prompt, Size, Vide
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import image_input, to_frame_size
 from videoseg_sam2.models import DEFAULT_MODEL
-from videoseg_sam2.network import Network, NetworkChoice, Precision
+from videoseg_sam2.network import Network, NetworkChoice
 from videoseg_sam2.prompts import point_inputs
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ class Sam2Segmenter:
         random_weights: Use untrained weights. For tests only.
         download: Fetch weights that are not on this machine.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``float32``, ``bfloat16`` or ``auto``.
+        precision: ``float32``, ``bfloat16`` or ``auto``; ``int8`` with OpenVINO.
         multimask: Let the network propose three masks and take the one it scores highest;
             otherwise it proposes one, which can be better for prompts that are not ambiguous.
         low_score: Scores below this are low.
+        engine: ``eager``, ``compile`` or ``openvino``; see ``Sam2Propagator``.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
+        MissingDependencyError: If OpenVINO is asked for and not installed.
         MissingWeightsError: If the weights are not on this machine.
     """
 
@@ -71,6 +74,7 @@ class Sam2Segmenter:
         precision: Precision = "auto",
         multimask: bool = True,
         low_score: Annotated[float, Interval(ge=0, le=1)] = 0.5,
+        engine: Engine = "eager",
     ) -> None:
         choice = NetworkChoice(
             model=model,
@@ -80,6 +84,7 @@ class Sam2Segmenter:
             download=download,
             device=device,
             precision=precision,
+            engine=engine,
         )
         self._network = choice.locate()
         self._multimask = multimask

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from videoseg.devices import is_out_of_memory, multiplies_bfloat16, pick_device, torch_defaults
+from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
+from videoseg.engines import Engine, Precision, check_engine, uses_bfloat16
 from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
 from videoseg.files import expand_path
 from videoseg.types import BoolArray, Frame, Prompt, Size
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Precision", "TrackerChoice", "TrackerNetwork"]
+__all__ = ["TrackerChoice", "TrackerNetwork"]
 
 _logger = logging.getLogger(__name__)
-
-Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
 
 _KINDS = ("cpu", "cuda", "mps")
 
@@ -57,23 +56,23 @@ class TrackerChoice:
     device: str
     precision: Precision
     download: bool
+    engine: Engine = "eager"
 
     def locate(self) -> TrackerNetwork:
         """Return the network, its checkpoint found but not yet read.
 
         Raises:
-            ConfigError: If the device is not there, or a file is a placeholder.
+            ConfigError: If the device is not there, options do not go together, or a file is a
+                placeholder.
+            MissingDependencyError: If OpenVINO is asked for and not installed.
             MissingWeightsError: If the checkpoint is not on this machine.
         """
-        device = pick_device(self.device, kinds=_KINDS)
+        check_engine(self.engine, self.precision, self.device, extra="videoseg-trackers[openvino]")
+        device = pick_device("cpu" if self.engine == "openvino" else self.device, kinds=_KINDS)
         folder = self._folder()
         if folder is not None:
             _check_files(folder, self.model)
-        bfloat16 = (
-            multiplies_bfloat16(device)
-            if self.precision == "auto"
-            else self.precision == "bfloat16"
-        )
+        bfloat16 = uses_bfloat16(self.precision, device, engine=self.engine)
         return TrackerNetwork(self, folder, device=str(device), bfloat16=bfloat16)
 
     @property
@@ -293,7 +292,7 @@ class TrackerNetwork:
             network, report = getattr(transformers, model_class).from_pretrained(
                 source, output_loading_info=True, dtype="float32", **where
             )
-            network = network.to(self.device).eval()
+            network = network.to(self.device).eval().requires_grad_(False)
         if missing := sorted(report.get("missing_keys", ())):
             # transformers replaces missing weights by random numbers.
             raise ConfigError(
@@ -301,6 +300,10 @@ class TrackerNetwork:
                 f"as {missing[0]}); it is not whole, or of another architecture than its "
                 "config.json says"
             )
+        if self._choice.engine != "eager":
+            from videoseg_trackers.encoder import run_encoder_in
+
+            run_encoder_in(self._choice.engine, network, precision=self._choice.precision)
         return network, processor
 
     @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from videoseg.engines import Engine, Precision
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
-from videoseg_trackers.network import Precision, TrackerChoice
+from videoseg_trackers.network import TrackerChoice
 from videoseg_trackers.published import DEFAULT_MODEL, TRACKER_CAPABILITIES
 from videoseg_trackers.session import TrackerSession
 
@@ -30,13 +31,18 @@ class TransformersVideoPropagator:
         revision: Branch, tag or commit on the hub.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor is fast
-            at it.
+            at it; ``int8``, with OpenVINO, for a vision encoder that multiplies 8-bit numbers,
+            whose ranges are those of the first frame.
         max_objects_per_pass: How many objects one session holds; the pipeline makes passes of
             so many.
         download: Fetch a checkpoint that is not on this machine. Otherwise nothing is fetched.
+        engine: ``eager`` for torch as the library runs it; ``compile`` to compile the vision
+            encoder (``torch.compile``), which takes a minute; ``openvino`` to run it in OpenVINO
+            on a CPU, in float32 or 8-bit numbers.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
+        MissingDependencyError: If OpenVINO is asked for and not installed.
         MissingWeightsError: If the checkpoint is not on this machine.
     """
 
@@ -50,8 +56,9 @@ class TransformersVideoPropagator:
         precision: Precision = "auto",
         max_objects_per_pass: PositiveInt | None = None,
         download: bool = False,
+        engine: Engine = "eager",
     ) -> None:
-        choice = TrackerChoice("propagator", model, revision, device, precision, download)
+        choice = TrackerChoice("propagator", model, revision, device, precision, download, engine)
         self._network = choice.locate()
         self._max_objects = max_objects_per_pass
 

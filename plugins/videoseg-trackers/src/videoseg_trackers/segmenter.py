@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 from videoseg.devices import is_out_of_memory
+from videoseg.engines import Engine, Precision
 from videoseg.errors import VideosegError
 from videoseg.plugins import checked_options
 from videoseg.propagation import check_segmenter_prompt
 from videoseg.types import BoolArray, FloatArray, ObjectMask, Prompt, VideoSource
-from videoseg_trackers.network import Precision, TrackerChoice
+from videoseg_trackers.network import TrackerChoice
 from videoseg_trackers.published import DEFAULT_MODEL
 
 __all__ = ["TransformersVideoSegmenter"]
@@ -26,11 +27,13 @@ class TransformersVideoSegmenter:
         model: See ``TransformersVideoPropagator``, as for all options.
         revision: Branch, tag or commit on the hub.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``float32``, ``bfloat16`` or ``auto``.
+        precision: ``float32``, ``bfloat16`` or ``auto``; ``int8`` with OpenVINO.
         download: Fetch a checkpoint that is not on this machine.
+        engine: ``eager``, ``compile`` or ``openvino``.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
+        MissingDependencyError: If OpenVINO is asked for and not installed.
         MissingWeightsError: If the checkpoint is not on this machine.
     """
 
@@ -43,8 +46,9 @@ class TransformersVideoSegmenter:
         device: str = "auto",
         precision: Precision = "auto",
         download: bool = False,
+        engine: Engine = "eager",
     ) -> None:
-        choice = TrackerChoice("segmenter", model, revision, device, precision, download)
+        choice = TrackerChoice("segmenter", model, revision, device, precision, download, engine)
         self._network = choice.locate()
 
     def segment(self, video: VideoSource, prompts: Sequence[Prompt]) -> list[ObjectMask]:
