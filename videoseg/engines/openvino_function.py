@@ -84,9 +84,11 @@ class OpenVinoFunction:
                 for number, x in enumerate(examples)
             )
             with warnings.catch_warnings():
-                # It traces the module in a way that newer versions of torch advise against.
+                # Newer versions of torch advise against tracing, which OpenVINO needs.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                model = openvino.convert_model(module, example_input=examples, input=shapes)
+                # OpenVINO would trace by itself, and let torch check by running it thrice more.
+                traced = torch.jit.trace(module, examples, strict=False, check_trace=False)
+                model = openvino.convert_model(traced, example_input=examples, input=shapes)
         return openvino.Core().compile_model(
             model,
             "CPU",
