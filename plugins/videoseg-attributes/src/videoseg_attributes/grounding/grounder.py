@@ -42,10 +42,12 @@ from videoseg_attributes.grounding.prompts import make_prompts
 from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
 from videoseg_attributes.grounding.resolution import Choice, Resolution
+from videoseg_attributes.regions.frames import usual_num_frames
 from videoseg_attributes.regions.survey import Survey, survey_window
 
 __all__ = ["AttributesGrounder"]
 
+_NUM_DETECTED = 24  # frames on which a detector looks
 _LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
 
 # Set by hand on the drawn clips; not measured separately.
@@ -74,7 +76,8 @@ class AttributesGrounder:
     none by this name, or if everything by this name contradicts the rest.
 
     Args:
-        num_frames: Frames of one survey.
+        num_frames: Frames of one survey, and those on which the detector looks; by default 24,
+            and 18 for the survey of up to 250 frames.
         max_candidates: How many candidates one survey keeps.
         detector: Finds things by their names: the name of a component such as ``yolox``, a
             mapping with ``name`` and ``options``, ``videoseg.use(...)``, or an instance. By
@@ -94,7 +97,7 @@ class AttributesGrounder:
     def __init__(
         self,
         *,
-        num_frames: PositiveInt = 24,
+        num_frames: PositiveInt | None = None,
         max_candidates: PositiveInt = 8,
         detector: Any = None,
         survey: Callable[..., Survey] | None = None,
@@ -114,7 +117,7 @@ class AttributesGrounder:
         """
         if self._finder is None:
             return self._step_without_names(episode)
-        named = answer_by_name(episode, self._finder, num_frames=self.num_frames)
+        named = answer_by_name(episode, self._finder, num_frames=self.num_frames or _NUM_DETECTED)
         if named is not None and named.grounding is not None:
             return named.grounding
         move = self._step_without_names(episode)
@@ -160,9 +163,10 @@ class AttributesGrounder:
         hull = Window(min(detail), max(detail) + 1)
         keyframe = selection.keyframe
         window = _shorten(hull, keyframe).clamped(selection.window)
+        num_frames = self.num_frames or usual_num_frames(selection.window)
         text = (
             f"{len(selection.window)} frames are too many to track objects through in "
-            f"{self.num_frames} samples; taking a closer look at frames {window.start} to "
+            f"{num_frames} samples; taking a closer look at frames {window.start} to "
             f"{window.stop - 1}, the sampler's detail frames."
         )
         thought = Thought(text, temporal=text, linguistic=describe_plan(plan))
@@ -348,7 +352,7 @@ class AttributesGrounder:
             episode.video,
             self._survey,
             window=window,
-            num_frames=self.num_frames,
+            num_frames=self.num_frames or usual_num_frames(window),
             max_candidates=self.max_candidates,
             seed=episode.seed,
         )

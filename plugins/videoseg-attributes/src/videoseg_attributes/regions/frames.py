@@ -24,7 +24,14 @@ from videoseg_attributes.vision.optical_flow import (
 )
 from videoseg_attributes.vision.shots import Thumbnail, begins_shot, thumbnail
 
-__all__ = ["SurveyFrame", "choose_frames", "read_survey_frames", "read_window", "survey_size"]
+__all__ = [
+    "SurveyFrame",
+    "choose_frames",
+    "read_survey_frames",
+    "read_window",
+    "survey_size",
+    "usual_num_frames",
+]
 
 # Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
 _LONGEST_SIDE = 320  # pixels of the survey's grid
@@ -32,6 +39,9 @@ _CAMERA_STRIDE = 6  # every so many pixels of the grid are used to fit the camer
 _UNSUPPORTED = 0.15  # weight of motion that the picture does not show
 _NOT_KEPT = np.empty((0, 0, 3), dtype=np.uint8)  # no view, which would keep the whole frame
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
+# Frames of a survey. In a short window fewer lie as close together, and a survey of them takes a
+# fifth less time; measured on clips of DAVIS-2016.
+_NUM_FRAMES, _NUM_FRAMES_OF_SHORT, _SHORT_WINDOW = 24, 18, 250
 _STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
 _NOISE_OF_MEDIAN = 2.0  # noise over the median motion: more than half of a frame is background
 
@@ -79,6 +89,11 @@ def survey_size(source: Size) -> Size:
     """Return the size at which a frame of this size is surveyed."""
     scale = min(1.0, _LONGEST_SIDE / max(source))
     return (max(1, round(source[0] * scale)), max(1, round(source[1] * scale)))
+
+
+def usual_num_frames(window: Window) -> int:
+    """Return how many frames of a window are surveyed unless it is said."""
+    return _NUM_FRAMES_OF_SHORT if len(window) <= _SHORT_WINDOW else _NUM_FRAMES
 
 
 def choose_frames(window: Window, num_frames: int) -> tuple[int, ...]:

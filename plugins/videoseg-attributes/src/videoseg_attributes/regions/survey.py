@@ -14,6 +14,7 @@ from videoseg_attributes.regions.frames import (
     SurveyFrame,
     choose_frames,
     read_window,
+    usual_num_frames,
 )
 from videoseg_attributes.regions.moving_parts import MovingPart, moving_parts, rank_seeds
 from videoseg_attributes.regions.objects import (
@@ -118,7 +119,7 @@ def survey_window(
     video: VideoSource,
     *,
     window: Window,
-    num_frames: int = 24,
+    num_frames: int | None = None,
     max_candidates: int = 8,
     seed: int = 0,  # noqa: ARG001 - a survey function takes one; this one is deterministic
 ) -> Survey:
@@ -130,7 +131,8 @@ def survey_window(
     Args:
         video: The video.
         window: The frames to survey.
-        num_frames: Number of frames to read, spread evenly over the window.
+        num_frames: Number of frames to read, spread evenly over the window; by default 24, and
+            18 of up to 250 frames.
         max_candidates: Largest number of candidates to return.
         seed: Not used; nothing here is random.
 
@@ -141,6 +143,7 @@ def survey_window(
         ConfigError: If a number is below 1 or the window leaves the video.
         VideoError: If a frame cannot be decoded.
     """
+    num_frames = usual_num_frames(window) if num_frames is None else num_frames
     _check(video, window, num_frames, max_candidates)
     indices = choose_frames(window, num_frames)
     frames, cuts = read_window(video, window, indices)
