@@ -161,21 +161,22 @@ def _describe_ids(ids: Sequence[str]) -> str:
 def _export_all(outcome: BatchOutcome, formats: Sequence[str], *, quiet: bool) -> dict[str, str]:
     """Export every result that there is; return the folder of each format."""
     from videoseg.progress import track
-    from videoseg.results import Segmentation, export
+    from videoseg.results import Segmentation, export_all
 
     places = {}
     for name in formats:
         places[name] = str(outcome.folder / name)
         with working(f"exporting as {name}", quiet=quiet):
-            for item_id in track(outcome.done_ids, "videos"):
-                export(
-                    Segmentation.load(outcome.result_folder(item_id)),
-                    outcome.folder / name,
-                    format=cast("ExportFormat", name),
-                    sequence=item_id,
-                    # A batch that is continued exports its earlier results again.
-                    overwrite=True,
-                )
+            export_all(
+                (
+                    (item_id, Segmentation.load(outcome.result_folder(item_id)))
+                    for item_id in track(outcome.done_ids, "videos")
+                ),
+                outcome.folder / name,
+                format=cast("ExportFormat", name),
+                # A batch that is continued exports its earlier results again.
+                overwrite=True,
+            )
     return places
 
 

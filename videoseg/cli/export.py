@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -71,7 +72,7 @@ def export_results(
     folders of their results where two are called the same. Every result is read before the first
     file is written.
     """
-    from videoseg.results import check_format, export, load_result
+    from videoseg.results import check_format, export_all, load_result
 
     check_format(name)
 
@@ -83,21 +84,22 @@ def export_results(
     sequences = _sequences(results, loaded)
     first = results[0] if results[0].is_dir() else results[0].parent
     root = output or first / EXPORTS / name
-    written: list[Path] = []
-    with ExitStack() as stack:
-        frames_of = None if video is None else _open(video, stack)
-        for segmentation, sequence in zip(loaded, sequences, strict=True):
+
+    def results_shown() -> Iterator[tuple[str, Segmentation]]:
+        for sequence, segmentation in zip(sequences, loaded, strict=True):
             with working(f"exporting {sequence}", quiet=quiet):
-                path = export(
-                    segmentation,
-                    root,
-                    format=cast("ExportFormat", name),
-                    sequence=sequence,
-                    video=frames_of,
-                    frames=frames,
-                    overwrite=overwrite,
-                )
-            written.append(path)
+                yield sequence, segmentation
+
+    with ExitStack() as stack:
+        if video is not None:
+            loaded = [replace(loaded[0], source=_open(video, stack))]
+        written = export_all(
+            results_shown(),
+            root,
+            format=cast("ExportFormat", name),
+            frames=frames,
+            overwrite=overwrite,
+        )
     files = list(dict.fromkeys(written))
     if as_json:
         write_json({"format": name, "folder": str(root), "files": [str(path) for path in files]})

@@ -1,7 +1,7 @@
 """Results: masks with the reasoning behind them; saved, exported and drawn."""
 
 from videoseg.results.colors import choose_colors
-from videoseg.results.exports import EXPORT_FORMATS, ExportFormat, check_format, export
+from videoseg.results.exports import EXPORT_FORMATS, ExportFormat, check_format, export, export_all
 from videoseg.results.folder import PARTS, load_result, save_result
 from videoseg.results.overlay import draw_masks, draw_prompts, object_name
 from videoseg.results.schema import result_schema
@@ -18,6 +18,7 @@ __all__ = [
     "draw_masks",
     "draw_prompts",
     "export",
+    "export_all",
     "load_result",
     "object_name",
     "prompts_from_supervision",

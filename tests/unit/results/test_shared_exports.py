@@ -17,8 +17,8 @@ from videoseg_synthetic import make_clip
 from videoseg.cli.main import main
 from videoseg.errors import OutputError, VideoError
 from videoseg.files import FileLock
-from videoseg.results import export
-from videoseg.results.exports import coco
+from videoseg.results import export, export_all
+from videoseg.results.exports import coco, pictures
 from videoseg.types import MaskTrack
 
 
@@ -159,7 +159,7 @@ def test_exports_at_the_same_time_lose_nothing(small, tmp_path, name):
 
 
 def test_another_export_is_waited_for_and_then_told(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("videoseg.results.exports.job._WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("videoseg.results.exports.shared._WAIT_SECONDS", 0.1)
     folder = tmp_path / "annotations"
     folder.mkdir()
     lock = FileLock(folder / ".instances_default.json.lock")
@@ -249,3 +249,55 @@ def test_a_video_that_was_named_from_another_folder_is_told(small, tmp_path, mon
     moved = dataclasses.replace(small, video=facts, source=None)
     with pytest.raises(OutputError, match=r"clip.mp4 cannot be opened from .*run was elsewhere"):
         export(moved, tmp_path / "out", format="matte")
+
+
+# -- many at once -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["coco", "youtube-vos"])
+def test_many_results_are_written_as_one_by_one_and_their_shared_file_once(
+    small, tmp_path, monkeypatch, name
+):
+    results = [(f"video {n}", named(small, f"thing {n % 2}")) for n in range(5)]
+    for sequence, result in results:
+        export(result, tmp_path / "one by one", format=name, sequence=sequence)
+    written = []
+    for module in (coco, pictures):
+        monkeypatch.setattr(module, "write_file", _counted(module.write_file, written))
+    paths = export_all(iter(results), tmp_path / "at once", format=name)
+    assert len(paths) == 5
+    [path] = written
+    shared = path.relative_to(tmp_path / "at once")
+    assert path.read_text() == (tmp_path / "one by one" / shared).read_text()
+
+
+def _counted(write, written):
+    def counting(path, text):
+        written.append(path)
+        write(path, text)
+
+    return counting
+
+
+@pytest.mark.parametrize("name", ["coco", "youtube-vos"])
+def test_an_export_of_many_that_is_interrupted_keeps_those_before(small, tmp_path, name):
+    def results():
+        yield "one", small
+        yield "two", small
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_all(results(), tmp_path, format=name)
+    [path] = [each for each in tmp_path.rglob("*.json")]
+    videos = json.loads(path.read_text())["videos"]
+    assert [each if name == "youtube-vos" else each["name"] for each in videos] == ["one", "two"]
+
+
+def test_many_results_that_are_exported_again_are_there_once(small, tmp_path):
+    results = [(f"video {n}", small) for n in range(3)]
+    [path] = set(export_all(results, tmp_path, format="coco"))
+    before = json.loads(path.read_text())
+    with pytest.raises(OutputError, match="already has the video video 0 and 2 others"):
+        export_all(results, tmp_path, format="coco")
+    export_all(results, tmp_path, format="coco", overwrite=True)
+    assert json.loads(path.read_text()) == before

@@ -24,7 +24,7 @@ top, and of two equally large ones the one with the lower id. The other formats 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -42,6 +42,7 @@ from videoseg.results.exports.job import (
 from videoseg.results.exports.label_tools import export_cvat, export_label_studio
 from videoseg.results.exports.mattes import export_matte
 from videoseg.results.exports.pictures import export_davis, export_png, export_youtube_vos
+from videoseg.results.exports.shared import SharedChanges
 from videoseg.results.exports.yolo import export_yolo
 from videoseg.results.folder import check_tracks, usable_video
 from videoseg.results.segmentation import Segmentation
@@ -54,6 +55,7 @@ __all__ = [
     "choose_sequence",
     "clean_sequence",
     "export",
+    "export_all",
     "frame_names_of",
 ]
 
@@ -123,6 +125,81 @@ def export(
         OutputError: If the folder or file exists or cannot be written, or frames are needed and
             cannot be read.
     """
+    shared = SharedChanges()
+    path = _export(
+        segmentation,
+        directory,
+        format=format,
+        sequence=sequence,
+        frame_names=frame_names,
+        video=video,
+        frames=frames,
+        overwrite=overwrite,
+        shared=shared,
+    )
+    shared.write()
+    return path
+
+
+def export_all(
+    results: Iterable[tuple[str, Segmentation]],
+    directory: str | Path,
+    *,
+    format: ExportFormat = "png",  # noqa: A002
+    frames: bool = False,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write the masks of many results in another format, in time linear in their number.
+
+    Files that all videos share (those of ``coco`` and ``youtube-vos``) are written once, after
+    the last result. If the export ends early, they are written with the results before.
+
+    Args:
+        results: For each video its name in the export, and its result. One at a time is taken,
+            and not kept, but for its masks if the format has them in a shared file.
+        directory: The root folder of the export; created if missing.
+        format: One of ``EXPORT_FORMATS``.
+        frames: With ``coco``: write the frames too.
+        overwrite: Replace earlier exports of these videos.
+
+    Returns:
+        What was written for each: a folder, or the file that describes it.
+
+    Raises:
+        ConfigError: As for ``export``.
+        OutputError: As for ``export``.
+    """
+    shared = SharedChanges()
+    paths = []
+    try:
+        for sequence, segmentation in results:
+            path = _export(
+                segmentation,
+                directory,
+                format=format,
+                sequence=sequence,
+                frames=frames,
+                overwrite=overwrite,
+                shared=shared,
+            )
+            paths.append(path)
+    finally:
+        shared.write()
+    return paths
+
+
+def _export(
+    segmentation: Segmentation,
+    directory: str | Path,
+    *,
+    format: ExportFormat,  # noqa: A002
+    sequence: str | None,
+    frame_names: Sequence[str] | None = None,
+    video: VideoSource | None = None,
+    frames: bool,
+    overwrite: bool,
+    shared: SharedChanges,
+) -> Path:
     check_format(format)
     if frames and format not in ("coco", *_WITH_FRAMES):
         raise ConfigError(f"{format} has no frames; use frames=True with coco only")
@@ -139,6 +216,7 @@ def export(
             None if video is None else usable_video(segmentation, video),
             needs_frames,
             overwrite,
+            shared,
         )
         return _WRITERS[format](job)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from videoseg.errors import OutputError
 from videoseg.files import write_file
 from videoseg.results.exports.job import ExportJob, category_of
-from videoseg.text import show_path
+from videoseg.results.exports.shared import read_document
+from videoseg.text import format_count, show_path
 
 __all__ = ["export_coco", "export_youtube_vis"]
 
@@ -24,6 +27,25 @@ _FIELDS: dict[str, dict[str, type]] = {
 }
 
 
+@dataclass(frozen=True)
+class _Instances:
+    """What a video adds to a file of instances; ids are given when the file is written.
+
+    Args:
+        video: Without an id.
+        tracks: The name of the category of each object.
+        images: Without ids, by frame.
+        annotations: Without ids, each with its frame and the name of its category.
+        overwrite: Whether a video of the same name is replaced.
+    """
+
+    video: dict[str, Any]
+    tracks: dict[int, str]
+    images: dict[int, dict[str, Any]]
+    annotations: list[tuple[int, str, dict[str, Any]]]
+    overwrite: bool
+
+
 def export_coco(job: ExportJob) -> Path:
     """Write instances: an image for each frame, an annotation for each object on each frame.
 
@@ -35,24 +57,21 @@ def export_coco(job: ExportJob) -> Path:
     path = job.root / "annotations" / "instances_default.json"
     if job.frames:
         # So that a file that cannot be extended stops the export before frames are written.
-        _read_instances(path, job)
+        there = job.shared.read_once(path, _read_names)
+        _check_new(path, there, () if job.overwrite else [job.sequence])
         with job.folder(job.root / "images" / job.sequence, [".jpg"]) as (stage, tell):
             job.write_frames(stage, tell)
-    with job.sharing(path):
-        document = _read_instances(path, job)
-        _remove_video(document, job.sequence)
-        _add_video(document, job)
-        write_file(path, json.dumps(document, ensure_ascii=False))
+    job.shared.add(path, job.sequence, _describe(job), _add_videos)
     return path
 
 
-def _read_instances(path: Path, job: ExportJob) -> dict[str, Any]:
-    """Return the document, in which the video may be replaced if it is there.
+def _read_instances(path: Path) -> dict[str, Any]:
+    """Return the document; an empty one if there is no file.
 
     Raises:
-        OutputError: If it has the video, which is not to be replaced, or is no such document.
+        OutputError: If it is no such document.
     """
-    document = job.read_document(path, _KEYS, "a file of COCO instances") or _empty_document()
+    document = read_document(path, _KEYS, "a file of COCO instances") or _empty_document()
     document.setdefault("videos", [])
     for key, fields in _FIELDS.items():
         if not isinstance(document[key], list) or not all(
@@ -64,12 +83,21 @@ def _read_instances(path: Path, job: ExportJob) -> dict[str, Any]:
                 f"{show_path(path)} is not a file of COCO instances that can be extended: each "
                 f"of its {key} needs {' and '.join(fields)}; choose another folder"
             )
-    if not job.overwrite and any(each["name"] == job.sequence for each in document["videos"]):
+    return document
+
+
+def _read_names(path: Path) -> frozenset[str]:
+    return frozenset(video["name"] for video in _read_instances(path)["videos"])
+
+
+def _check_new(path: Path, names: Set[str], new: Iterable[str]) -> None:
+    """Raise an error if the file, which has videos of these names, has one that must be new."""
+    if there := [name for name in new if name in names]:
+        more = "" if len(there) == 1 else f" and {format_count(len(there) - 1, 'other')}"
         raise OutputError(
-            f"{show_path(path)} already has the video {job.sequence}; choose another folder or "
+            f"{show_path(path)} already has the video {there[0]}{more}; choose another folder or "
             "pass overwrite=True"
         )
-    return document
 
 
 def _empty_document() -> dict[str, Any]:
@@ -83,8 +111,78 @@ def _empty_document() -> dict[str, Any]:
     }
 
 
-def _remove_video(document: dict[str, Any], name: str) -> None:
-    gone = {video["id"] for video in document["videos"] if video["name"] == name}
+def _describe(job: ExportJob) -> _Instances:
+    height, width = job.facts.size
+    images: dict[int, dict[str, Any]] = {
+        frame: {
+            "file_name": f"{job.sequence}/{name}.jpg",
+            "width": width,
+            "height": height,
+            "frame_index": frame,
+        }
+        for frame, name in job.named_frames
+    }
+    scores = _scores(job)
+    annotations = []
+    for frame in job.segmentation.frames:
+        for track, rle, box in job.shown(frame):
+            annotation: dict[str, Any] = {
+                "segmentation": rle.to_coco(),
+                "bbox": [box.x1, box.y1, box.width, box.height],
+                "area": rle.area,
+                "iscrowd": 0,
+                "object_id": track.object_id,
+            }
+            if track.object_id in scores:
+                annotation["score"] = scores[track.object_id]
+            annotations.append((frame, category_of(track), annotation))
+    return _Instances(
+        {"name": job.sequence, "fps": job.facts.fps, "length": job.facts.num_frames},
+        {track.object_id: category_of(track) for track in job.segmentation.tracks},
+        images,
+        annotations,
+        job.overwrite,
+    )
+
+
+def _add_videos(path: Path, videos: Mapping[str, _Instances]) -> None:
+    """Write the document with these videos, in place of those of the same names."""
+    document = _read_instances(path)
+    there = {video["name"] for video in document["videos"]}
+    _check_new(path, there, [name for name, added in videos.items() if not added.overwrite])
+    if not there.isdisjoint(videos):
+        _remove_videos(document, videos.keys())
+    next_ids = {
+        "video": _next_id(document["videos"]),
+        "image": _next_id(document["images"]),
+        "annotation": _next_id(document["annotations"]),
+        "track": _next_id(document["annotations"], "track_id"),
+        "category": _next_id(document["categories"]),
+    }
+    categories = {each["name"]: each["id"] for each in document["categories"]}
+    for added in videos.values():
+        _add_video(document, added, next_ids, categories)
+    write_file(path, _parts_of(document))
+
+
+def _parts_of(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the text of the document, so that it is never in memory as a whole."""
+    before = "{"
+    for key, value in document.items():
+        yield f"{before}{json.dumps(key, ensure_ascii=False)}: "
+        before = ", "
+        if not isinstance(value, list):
+            yield json.dumps(value, ensure_ascii=False)
+            continue
+        yield "["
+        for place, entry in enumerate(value):
+            yield (", " if place else "") + json.dumps(entry, ensure_ascii=False)
+        yield "]"
+    yield "}"
+
+
+def _remove_videos(document: dict[str, Any], names: Set[str]) -> None:
+    gone = {video["id"] for video in document["videos"] if video["name"] in names}
     images = {each["id"] for each in document["images"] if each.get("video_id") in gone}
     document["videos"] = [each for each in document["videos"] if each["id"] not in gone]
     document["images"] = [each for each in document["images"] if each["id"] not in images]
@@ -97,53 +195,40 @@ def _next_id(entries: list[dict[str, Any]], key: str = "id") -> int:
     return 1 + max((entry.get(key, 0) for entry in entries), default=0)
 
 
-def _add_video(document: dict[str, Any], job: ExportJob) -> None:
-    facts, height, width = job.facts, *job.facts.size
-    video_id = _next_id(document["videos"])
-    document["videos"].append(
-        {"id": video_id, "name": job.sequence, "fps": facts.fps, "length": facts.num_frames}
-    )
-    categories = {each["name"]: each["id"] for each in document["categories"]}
-    for track in job.segmentation.tracks:
-        label = category_of(track)
+def _add_video(
+    document: dict[str, Any],
+    added: _Instances,
+    next_ids: dict[str, int],
+    categories: dict[str, int],
+) -> None:
+    def take(kind: str) -> int:
+        next_ids[kind] += 1
+        return next_ids[kind] - 1
+
+    video_id = take("video")
+    document["videos"].append({"id": video_id, **added.video})
+    for label in added.tracks.values():
         if label not in categories:
-            categories[label] = _next_id(document["categories"])
+            categories[label] = take("category")
             document["categories"].append(
                 {"id": categories[label], "name": label, "supercategory": ""}
             )
-    first_image = _next_id(document["images"])
+    image_ids = {frame: take("image") for frame in added.images}
     document["images"] += [
-        {
-            "id": first_image + frame,
-            "file_name": f"{job.sequence}/{name}.jpg",
-            "width": width,
-            "height": height,
-            "video_id": video_id,
-            "frame_index": frame,
-        }
-        for frame, name in job.named_frames
+        {"id": image_ids[frame], "video_id": video_id, **image}
+        for frame, image in added.images.items()
     ]
-    first_track = _next_id(document["annotations"], "track_id")
-    scores = _scores(job)
-    annotation_id = _next_id(document["annotations"])
-    track_ids = {each: first_track + k for k, each in enumerate(job.segmentation.object_ids)}
-    for frame in job.segmentation.frames:
-        for track, rle, box in job.shown(frame):
-            annotation: dict[str, Any] = {
-                "id": annotation_id,
-                "image_id": first_image + frame,
-                "category_id": categories[category_of(track)],
-                "segmentation": rle.to_coco(),
-                "bbox": [box.x1, box.y1, box.width, box.height],
-                "area": rle.area,
-                "iscrowd": 0,
-                "track_id": track_ids[track.object_id],
-                "object_id": track.object_id,
-            }
-            if track.object_id in scores:
-                annotation["score"] = scores[track.object_id]
-            document["annotations"].append(annotation)
-            annotation_id += 1
+    track_ids = {object_id: take("track") for object_id in added.tracks}
+    document["annotations"] += [
+        {
+            "id": take("annotation"),
+            "image_id": image_ids[frame],
+            "category_id": categories[label],
+            "track_id": track_ids[annotation["object_id"]],
+            **annotation,
+        }
+        for frame, label, annotation in added.annotations
+    ]
 
 
 def _scores(job: ExportJob) -> dict[int, float]:

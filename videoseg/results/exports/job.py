@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from videoseg.errors import ConfigError, OutputError, VideoError
-from videoseg.files import FileLock, make_folder, read_text, shorten_name, staged_folder
+from videoseg.files import shorten_name, staged_folder
+from videoseg.results.exports.shared import SharedChanges
 from videoseg.results.segmentation import Segmentation
-from videoseg.text import parse_json, shorten, show_path
+from videoseg.text import shorten, show_path
 from videoseg.types import Box, MaskTrack, Rle, VideoFacts, VideoSource
 
 __all__ = [
@@ -31,13 +31,6 @@ _MAX_NAME_BYTES = 200
 # Looks the same as the original; labels are not about compression.
 _JPEG_QUALITY = 95
 
-# Of the shared document of an export: a few hundred thousand masks.
-_MAX_DOCUMENT_BYTES = 1 << 30
-
-# Others hold the shared document while they read, change and write it: seconds if it is large.
-_WAIT_SECONDS = 120.0
-_POLL_SECONDS = 0.05
-
 
 @dataclass(frozen=True)
 class ExportJob:
@@ -51,6 +44,7 @@ class ExportJob:
         video: The video, if its frames can be read.
         frames: Whether the frames are wanted, in formats that can do without.
         overwrite: Whether an earlier export of this sequence is replaced.
+        shared: Gathers what this video changes in the files that all videos share.
     """
 
     segmentation: Segmentation
@@ -60,6 +54,7 @@ class ExportJob:
     video: VideoSource | None
     frames: bool
     overwrite: bool
+    shared: SharedChanges
 
     @property
     def facts(self) -> VideoFacts:
@@ -114,57 +109,6 @@ class ExportJob:
             raise OutputError(
                 f"{show_path(path)} already exists; choose another folder or pass overwrite=True"
             )
-
-    @contextmanager
-    def sharing(self, path: Path) -> Iterator[None]:
-        """Hold the document that the videos of an export share, to read, change and write it.
-
-        Raises:
-            OutputError: If another process does not let go of it, or its folder cannot be made.
-        """
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
-        end = time.monotonic() + _WAIT_SECONDS
-        try:
-            make_folder(path.parent)
-            while not lock.acquire():
-                if time.monotonic() > end:
-                    raise OutputError(
-                        f"another export is writing to {show_path(path)}; wait for it, or choose "
-                        "another folder"
-                    )
-                time.sleep(_POLL_SECONDS)
-        except (OSError, ValueError) as error:
-            # A path that no file system has is a ValueError.
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(
-                f"cannot write {show_path(path)}: {reason}; choose another folder"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def read_document(self, path: Path, keys: Sequence[str], what: str) -> dict[str, Any]:
-        """Read the document that several videos of an export share.
-
-        Returns:
-            The document; an empty one if there is no file.
-
-        Raises:
-            OutputError: If it is not such a document.
-        """
-        if not os.path.lexists(path):
-            return {}
-        try:
-            document = parse_json(read_text(path, max_bytes=_MAX_DOCUMENT_BYTES))
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(
-                f"cannot read {show_path(path)}: {reason}; choose another folder"
-            ) from error
-        if not isinstance(document, dict) or any(key not in document for key in keys):
-            raise OutputError(f"{show_path(path)} is not {what}; choose another folder")
-        return document
 
     def require_video(self, purpose: str) -> VideoSource:
         """Return the video.

@@ -17,6 +17,7 @@ from videoseg.errors import OutputError
 from videoseg.files import read_text, write_file
 from videoseg.masks import joined_outline
 from videoseg.results.exports.job import ExportJob
+from videoseg.results.exports.shared import sharing
 from videoseg.text import show_path
 from videoseg.types import BoolArray
 
@@ -128,7 +129,7 @@ def export_label_studio(job: ExportJob) -> Path:
     _read_labeling(labeling)
     with job.folder(job.root / "images" / job.sequence, [".jpg"]) as (stage, tell):
         job.write_frames(stage, tell)
-    with job.sharing(labeling):
+    with sharing(labeling):
         names = {_label(track.label) for track in job.segmentation.tracks} or {"object"}
         write_file(labeling, _add_labels(_read_labeling(labeling), sorted(names)))
     write_file(path, _list_tasks(job))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from videoseg.errors import ConfigError, OutputError
 from videoseg.files import write_file
 from videoseg.masks import index_map
 from videoseg.results.exports.job import ExportJob, category_of
+from videoseg.results.exports.shared import read_document
 from videoseg.results.mask_files import index_png, write_mask
 from videoseg.text import show_path
 
@@ -51,26 +53,28 @@ def export_youtube_vos(job: ExportJob) -> Path:
     """Write the pictures of ``davis``, and the ``meta.json`` that lists objects and frames."""
     path = job.root / "meta.json"
     # Read before writing, so that an invalid meta.json stops the export at once.
-    _read_meta(path, job)
+    job.shared.read_once(path, _read_meta)
     folder = export_davis(job)
-    with job.sharing(path):
-        meta = _read_meta(path, job)
-        meta["videos"][job.sequence] = {
-            "objects": {
-                str(track.object_id): {
-                    "category": category_of(track),
-                    "frames": [job.frame_names[frame] for frame in track.visible_frames],
-                }
-                for track in job.segmentation.tracks
-            }
+    objects = {
+        str(track.object_id): {
+            "category": category_of(track),
+            "frames": [job.frame_names[frame] for frame in track.visible_frames],
         }
-        write_file(path, json.dumps(meta, ensure_ascii=False, indent=1))
+        for track in job.segmentation.tracks
+    }
+    job.shared.add(path, job.sequence, {"objects": objects}, _add_to_meta)
     return folder
 
 
-def _read_meta(path: Path, job: ExportJob) -> dict[str, Any]:
+def _add_to_meta(path: Path, videos: Mapping[str, Any]) -> None:
+    meta = _read_meta(path)
+    meta["videos"].update(videos)
+    write_file(path, json.dumps(meta, ensure_ascii=False, indent=1))
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
     what = "a meta.json of YouTube-VOS (a mapping with 'videos')"
-    meta = job.read_document(path, ["videos"], what) or {"videos": {}}
+    meta = read_document(path, ["videos"], what) or {"videos": {}}
     if not isinstance(meta["videos"], dict):
         raise OutputError(f"{show_path(path)} is not {what}; choose another folder")
     return meta

@@ -11,6 +11,7 @@ from videoseg.errors import OutputError
 from videoseg.files import read_text, write_file
 from videoseg.masks import joined_outline
 from videoseg.results.exports.job import ExportJob, category_of
+from videoseg.results.exports.shared import sharing
 from videoseg.text import show_path
 
 __all__ = ["export_yolo"]
@@ -61,7 +62,7 @@ def _add_names(path: Path, job: ExportJob) -> list[str]:
     """Add the names of a video to ``data.yaml``; return all, in the order of their numbers."""
     import yaml
 
-    with job.sharing(path):
+    with sharing(path):
         # Without a "path", readers start at the folder of the file; "." would be theirs.
         document = {"train": "images", "val": "images", **_read_document(path)}
         names = list(document.pop("names", []))
