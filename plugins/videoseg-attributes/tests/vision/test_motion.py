@@ -6,6 +6,7 @@ import pytest
 from videoseg_attributes.vision.motion import (
     camera_flow,
     fit_camera_motion,
+    motion_around,
     motion_strength,
     motion_support,
     remove_scenery_motion,
@@ -14,7 +15,9 @@ from videoseg_attributes.vision.motion import (
 )
 from videoseg_attributes.vision.optical_flow import dense_flow
 
-from .scenes import texture
+from videoseg.video import Video
+
+from .scenes import color_texture, texture
 
 
 def test_the_camera_is_found_though_a_third_of_the_frame_moves_otherwise() -> None:
@@ -95,6 +98,21 @@ def test_flow_that_spreads_over_flat_ground_has_no_support() -> None:
     assert support[26:44, 40:62].mean() > 0.8
     assert support[58:74, 34:66].max() == 0
     assert support[:, 100:].max() == 0
+
+
+def test_motion_around_a_frame_tells_how_far_the_picture_shows_it() -> None:
+    ground = color_texture(120, 200, seed=2)
+    ground[60:] = (150, 135, 105)
+    frames = np.stack([ground] * 3)
+    for index in range(3):
+        left = 60 + 5 * index
+        frames[index, 70:100, left : left + 50] = color_texture(30, 50, seed=3)
+    evidence = motion_around(Video.from_frames(frames), 1)
+    assert len(evidence.residuals) == len(evidence.supports) == 2
+    for support in evidence.supports:
+        assert support.shape == evidence.residuals[0].shape[:2]
+        assert support[75:95, 70:110].mean() > 0.8
+        assert support[110:].max() == 0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 3), (8, 8)])
