@@ -30,8 +30,7 @@ class TestPropagatorThatAnswersLate(PropagatorContract):
     memory_size = (96, 128)
 
     def make(self) -> Sam2Propagator:
-        # Longer waits would pass by the frame on which the contract adds an object.
-        memory = functools.partial(Sam2Long, 2, delay=3)
+        memory = functools.partial(Sam2Long, 2)
         return Sam2Propagator(model="toy", random_weights=True, memory=memory)
 
     @pytest.mark.slow
