@@ -77,12 +77,14 @@ def measure(policy: str, marks: Sequence[int], checkpoint: Path) -> dict[str, An
         session.prompt(prompt_for(video))
         for masks in session.run():
             known = session._objects[1]
-            trails = [known.passed] if known.paths is None else []
-            trails += [] if known.paths is None else [one._entries for one in known.paths.trails]
+            trails = [] if known.paths is None else known.paths.trails
+            kept = [one._entries for one in trails] or [known.passed]
+            # What has features has a pointer, too; declared are those that may be read.
+            read = [one._entries.keys() & one.policy.held().pointers for one in trails]
             held = {
-                "features": max(_with_features(one) for one in trails),
-                "pointers": max(map(len, trails)),
-                "paths": len(trails),
+                "features": max(_with_features(one) for one in kept),
+                "pointers": max(map(len, read or kept)),
+                "paths": len(kept),
                 "waited": session._position[0] - masks.frame,
             }
             most = {key: max(most[key], value) for key, value in held.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from videoseg_synthetic import make_clip
 import videoseg as vs
 from videoseg.errors import IncompatibleStagesError, PropagationError
 from videoseg.testing import LiveSource, moving_square
-from videoseg.types import BoolArray, Box, Frame, Prompt
+from videoseg.types import BoolArray, Box, Frame, Point, Prompt
 
 NUM_FRAMES = 9
 FIRST, SECOND = (Prompt(n, 0, box=Box(20 * n, 10, 20 * n + 25, 50)) for n in (1, 2))
@@ -174,21 +175,62 @@ def test_a_prompt_ends_the_branches(
     assert waited == [0, 3, 2, 1, 0, 3, 2, 1, 0]
 
 
-def test_a_prompt_for_a_frame_that_was_read_counts_in_the_next_run(
-    make: Callable[[object], Sam2Propagator], frames: np.ndarray
+def masks_of(
+    propagator: Sam2Propagator, frames: np.ndarray, first: Prompt, late: Prompt, direction: Any
+) -> dict[int, dict[int, BoolArray]]:
+    """Return masks by frame; the second prompt comes when two frames have been yielded."""
+    found = {}
+    with propagator.open(vs.Video.from_frames(frames)) as session:
+        session.prompt(first)
+        for masks in session.run(direction):
+            found[masks.frame] = masks.masks
+            if len(found) == 2:
+                assert session._position is not None
+                assert session._position[0] in (0, NUM_FRAMES - 1)
+                session.prompt(late)
+    return found
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_an_object_may_come_on_a_frame_that_was_read_but_not_yielded(
+    make: Callable[[object], Sam2Propagator], frames: np.ndarray, direction: Any
 ) -> None:
-    runs: list[list[BoolArray]] = []
+    first = replace(FIRST, frame=0 if direction == "forward" else NUM_FRAMES - 1)
+    late = replace(SECOND, frame=5)
+    found = masks_of(make(Undecided), frames, first, late, direction)
+    expected: dict[int, dict[int, BoolArray]] = {}
     with make(Undecided).open(vs.Video.from_frames(frames)) as session:
-        session.prompt(FIRST)
-        for number in range(2):
-            runs.append([])
-            for masks in session.run():
-                runs[-1].append(masks.masks[1])
-                if masks.frame == 1 and number == 0:
-                    session.prompt(Prompt(1, 5, box=Box(50, 20, 80, 60)))
-    alone = logits_of(make(Undecided), frames, FIRST)[:, 0] > 0
-    assert np.array_equal(np.stack(runs[0]), alone)
-    assert not np.array_equal(runs[1][5], alone[5])
+        session.prompt(first)
+        session.prompt(late)
+        expected = {masks.frame: masks.masks for masks in session.run(direction)}
+    assert [*found] == [*expected]
+    for frame, masks in expected.items():
+        assert found[frame].keys() == masks.keys()
+        assert all(np.array_equal(found[frame][key], masks[key]) for key in masks)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize(
+    "correction",
+    [Prompt(1, 5, box=Box(50, 20, 80, 60)), Prompt(1, 5, points=(Point(60, 40),))],
+    ids=["box", "click"],
+)
+def test_a_correction_counts_on_a_frame_that_was_read_but_not_yielded(
+    make: Callable[[object], Sam2Propagator],
+    frames: np.ndarray,
+    correction: Prompt,
+    direction: Any,
+) -> None:
+    first = replace(FIRST, frame=0 if direction == "forward" else NUM_FRAMES - 1)
+    found = masks_of(make(Undecided), frames, first, correction, direction)
+    with make(Undecided).open(vs.Video.from_frames(frames)) as session:
+        session.prompt(first)
+        alone = {masks.frame: masks.masks[1] for masks in session.run(direction)}
+    assert [*found] == [*alone]
+    changed = [frame for frame in alone if not np.array_equal(alone[frame], found[frame][1])]
+    reached = [*alone][[*alone].index(5) :]
+    assert set(changed) <= set(reached)
+    assert {5, reached[1]} <= set(changed)
 
 
 def test_masks_that_wait_are_given_before_a_frame_that_cannot_be_read(

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import functools
-
 import pytest
-from videoseg_sam2 import Sam2Long, Sam2Propagator, Sam2Segmenter
-from videoseg_sam2.propagator import SAM2_CAPABILITIES, find_capabilities
+from videoseg_sam2 import Sam2Propagator, Sam2Segmenter
+from videoseg_sam2.propagator import SAM2_CAPABILITIES
 
 from videoseg.testing import PropagatorContract, SegmenterContract
 
@@ -22,21 +20,6 @@ class TestPropagator(PropagatorContract):
 
     def make(self) -> Sam2Propagator:
         return Sam2Propagator(model="toy", random_weights=True)
-
-
-class TestPropagatorThatAnswersLate(PropagatorContract):
-    least_iou = 0.0
-    registered = find_capabilities({"memory": "sam2long"})
-    memory_size = (96, 128)
-
-    def make(self) -> Sam2Propagator:
-        # Longer waits would pass by the frame on which the contract adds an object.
-        memory = functools.partial(Sam2Long, 2, delay=3)
-        return Sam2Propagator(model="toy", random_weights=True, memory=memory)
-
-    @pytest.mark.slow
-    def test_memory_does_not_grow_with_the_video(self) -> None:
-        super().test_memory_does_not_grow_with_the_video()
 
 
 class TestSegmenter(SegmenterContract):

@@ -194,13 +194,12 @@ def test_a_click_corrects_the_frame_on_which_a_backward_run_begins(
 def test_a_correction_in_mid_run_changes_what_follows(
     run: Callable[..., Logits], memory: Memory
 ) -> None:
-    # Ahead of what has been read for answers that wait, too.
-    click = Prompt(1, 9, box=Box(50, 20, 80, 60))
+    click = Prompt(1, 7, box=Box(50, 20, 80, 60))
     plain = run(memory, prompt(1), prompt(2))
     corrected = run(memory, prompt(1), prompt(2), late={4: click})
     changed = {key for key in plain if not np.array_equal(plain[key], corrected[key])}
     assert {key[1] for key in changed} == {1}
-    assert {(9, 1), (NUM_FRAMES - 1, 1)} <= changed
+    assert {(7, 1), (8, 1), (NUM_FRAMES - 1, 1)} <= changed
 
 
 def test_a_second_run_begins_with_the_prompts_alone(

@@ -99,6 +99,8 @@ class ObjectMemory:
         passed: Outputs of other frames, only those within reach.
         paths: Instead of ``passed``, what a memory policy remembers in a run.
         answers: By frame, what is decided and has not been yielded yet.
+        anew_from: The earliest frame of a run that had been read, but not yielded, when a prompt
+            for it came.
         lost_at: The frame on which memory ran out for it.
     """
 
@@ -109,6 +111,7 @@ class ObjectMemory:
     passed: dict[int, Output] = field(default_factory=dict)
     paths: Paths | None = None
     answers: dict[int, Any] = field(default_factory=dict)
+    anew_from: int | None = None
     lost_at: int | None = None
 
     @property
@@ -129,6 +132,7 @@ class ObjectMemory:
         """Forget what belongs to the run before."""
         self.refined.clear()
         self.answers.clear()
+        self.anew_from = None
         self.paths = None
         self.lost_at = None
 
@@ -159,6 +163,16 @@ class ObjectMemory:
         """Answer frames that wait as the best path has them, and end the others."""
         if self.paths is not None:
             self.answers.update(self.paths.settle())
+
+    def begin_anew(self, frame: int, *, reverse: bool) -> None:
+        """Forget what a policy remembers, and what it answers from this frame on."""
+        self.settle()
+        self.paths = None
+        self.answers = {
+            other: answer
+            for other, answer in self.answers.items()
+            if (other > frame if reverse else other < frame)
+        }
 
     def forget_beyond(self, reach: MemoryReach, frame: int, *, reverse: bool) -> None:
         """Drop what no later frame of this run, nor of one the other way, can attend to."""

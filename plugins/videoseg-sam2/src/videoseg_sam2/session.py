@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import numpy as np
 
@@ -32,7 +32,6 @@ __all__ = ["Sam2Session"]
 _logger = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
-_Unanswered: TypeAlias = "deque[tuple[int, list[ObjectMemory]]]"
 
 _LESS_MEMORY = (
     "use fewer objects at a time (max_objects_per_pass), precision='bfloat16', a smaller "
@@ -100,7 +99,9 @@ class Sam2Session(SessionBase):
         self._objects: dict[int, ObjectMemory] = {}
         self._features: tuple[int, FrameFeatures] | None = None
         self._run_number = 0
+        # The frame read last and whether the run is a backward one; and the frame yielded last.
         self._position: tuple[int, bool] | None = None
+        self._yielded: int | None = None
 
     # -- what the contract asks for ----------------------------------------------------------
 
@@ -108,9 +109,10 @@ class Sam2Session(SessionBase):
         """Say where one object is on one frame. Allowed at any time before ``close``.
 
         A prompt for a frame that a run has not reached takes effect in this run, one for a
-        frame it has passed in the next run; with a memory policy that answers late it may have
-        passed frames that it has not yielded. Points alone, for an object that has been
-        propagated already, correct its mask on that frame; anything else replaces it.
+        frame it has passed in the next run. Points alone, for an object that has been
+        propagated already, correct its mask on that frame; anything else replaces it. If a
+        memory policy answers late and the frame has been read already, the object is followed
+        anew from there.
 
         Raises:
             PropagationError: If the prompt cannot be used; the session stays as it was.
@@ -127,7 +129,10 @@ class Sam2Session(SessionBase):
             and prompt.points
             and not (prompt.box or prompt.mask)
         )
-        memory.prompts[prompt.frame] = KnownPrompt(prompt, self._first_run_for(prompt), refines)
+        since = self._first_run_for(prompt.frame)
+        memory.prompts[prompt.frame] = KnownPrompt(prompt, since, refines)
+        if since == self._run_number and self._position is not None:
+            self._go_back(memory, prompt.frame, *self._position)
         if self._position is None:
             # The outputs of an earlier run do not know this prompt.
             memory.passed.clear()
@@ -183,12 +188,20 @@ class Sam2Session(SessionBase):
                 "multiple for several vectors"
             )
 
-    def _first_run_for(self, prompt: Prompt) -> int:
-        if self._position is None:
+    def _first_run_for(self, frame: int) -> int:
+        if self._position is None or self._yielded is None:
             return self._run_number + 1
-        frame, reverse = self._position
-        is_ahead = prompt.frame < frame if reverse else prompt.frame > frame
+        _, reverse = self._position
+        is_ahead = frame < self._yielded if reverse else frame > self._yielded
         return self._run_number if is_ahead else self._run_number + 1
+
+    @staticmethod
+    def _go_back(memory: ObjectMemory, frame: int, read: int, reverse: bool) -> None:
+        """Have an object followed anew from a frame if the run has read it already."""
+        frames = [frame] if memory.anew_from is None else [frame, memory.anew_from]
+        first = max(frames) if reverse else min(frames)
+        if first >= read if reverse else first <= read:
+            memory.anew_from = first
 
     def _code_of(self, object_id: int, frame: int, logits: Tensor) -> Rle:
         return Rle.encode(self._mask_of(object_id, frame, logits))
@@ -216,46 +229,81 @@ class Sam2Session(SessionBase):
         reverse = frames.direction == "backward"
         for memory in self._objects.values():
             memory.begin_run()
-        unanswered: _Unanswered = deque()
+        unanswered: deque[int] = deque()
         try:
             try:
                 for frame, picture in frames:
                     self._require_current(run)
                     self._position = (frame, reverse)
-                    here = self._advance(frame, picture, answer, reverse=reverse)
-                    unanswered.append((frame, here))
-                    yield from self._answers(unanswered, run)
+                    here = self._begun_by(frame, reverse=reverse)
+                    self._advance(here, frame, picture, answer, reverse=reverse)
+                    unanswered.append(frame)
+                    yield from self._answers(unanswered, run, answer)
             except Exception:
                 # Masks made before a frame that cannot be read are as good as others.
-                yield from self._last_answers(unanswered, run)
+                if run == self._run_number and not self._closed:
+                    yield from self._answers(unanswered, run, answer, is_last=True)
                 raise
-            yield from self._last_answers(unanswered, run)
+            yield from self._answers(unanswered, run, answer, is_last=True)
         finally:
             if self._run_number == run:
                 self._position = None
+                self._yielded = None
                 self._features = None
         self._raise_if_lost()
 
     def _answers(
-        self, unanswered: _Unanswered, run: int
+        self,
+        unanswered: deque[int],
+        run: int,
+        answer: Callable[[int, int, Tensor], _Answer],
+        *,
+        is_last: bool = False,
     ) -> Iterator[tuple[int, Mapping[int, _Answer]]]:
-        """Yield the frames, in their order, that are decided for all objects."""
-        while unanswered:
-            frame, here = unanswered[0]
+        """Yield the frames, in their order, that are decided for all objects.
+
+        Args:
+            unanswered: Frames that were read and not yielded; they are taken out.
+            run: Number of the run.
+            answer: As for ``_propagate``.
+            is_last: Whether what is not decided is decided now, as no frame comes any more.
+        """
+        while unanswered and self._position is not None:
+            _, reverse = self._position
+            for memory in self._objects.values():
+                if memory.anew_from is not None:
+                    self._follow_anew(memory, answer)
+                if is_last:
+                    memory.settle()
+            frame = unanswered[0]
+            here = self._begun_by(frame, reverse=reverse)
             if any(frame not in memory.answers for memory in here):
                 return
             unanswered.popleft()
+            self._yielded = frame
             yield frame, {memory.object_id: memory.answers.pop(frame) for memory in here}
             self._require_current(run)
 
-    def _last_answers(
-        self, unanswered: _Unanswered, run: int
-    ) -> Iterator[tuple[int, Mapping[int, _Answer]]]:
-        """Decide and yield what waits, unless another run has begun."""
-        if unanswered and run == self._run_number and not self._closed:
-            for memory in self._objects.values():
-                memory.settle()
-            yield from self._answers(unanswered, run)
+    def _follow_anew(
+        self, memory: ObjectMemory, answer: Callable[[int, int, Tensor], object]
+    ) -> None:
+        """Follow one object from a prompt that came for a frame that had been read by then."""
+        first, memory.anew_from = memory.anew_from, None
+        if first is None or self._position is None:
+            return
+        last, reverse = self._position
+        memory.begin_anew(first, reverse=reverse)
+        begin, end = sorted((first, last))
+        for frame, picture in self.video.iter_frames(begin, end + 1, reverse=reverse):
+            self._advance([memory], frame, picture, answer, reverse=reverse)
+
+    def _begun_by(self, frame: int, *, reverse: bool) -> list[ObjectMemory]:
+        """Return the objects that the run has reached on a frame."""
+        return [
+            memory
+            for _, memory in sorted(self._objects.items())
+            if memory.has_begun(frame, self._run_number, reverse=reverse)
+        ]
 
     def _require_current(self, run: int) -> None:
         self.require_open()
@@ -267,18 +315,14 @@ class Sam2Session(SessionBase):
 
     def _advance(
         self,
+        here: list[ObjectMemory],
         frame: int,
         picture: Frame,
         answer: Callable[[int, int, Tensor], object],
         *,
         reverse: bool,
-    ) -> list[ObjectMemory]:
-        """Find every object that the run has reached, and return them."""
-        here = [
-            memory
-            for _, memory in sorted(self._objects.items())
-            if memory.has_begun(frame, self._run_number, reverse=reverse)
-        ]
+    ) -> None:
+        """Find these objects on a frame."""
         with self._network.computing():
             self._condition(here, frame, picture)
             for memory in here:
@@ -287,7 +331,6 @@ class Sam2Session(SessionBase):
                 full = [self._at_frame_size(memory, frame, logits) for logits in found]
                 memory.answer(frame, [answer(memory.object_id, frame, one) for one in full])
                 memory.forget_beyond(self._reach, frame, reverse=reverse)
-        return here
 
     def _at_frame_size(self, memory: ObjectMemory, frame: int, logits: Tensor) -> Tensor:
         side = self._network.modules.image_size
