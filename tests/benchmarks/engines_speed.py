@@ -18,6 +18,7 @@ compared are the features.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import tempfile
@@ -111,7 +112,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", choices=("sam2", "sam2-transformers", "edgetam"))
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
-    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=6, help="1 for the encoder alone")
+    parser.add_argument("--repeats", type=int, default=3, help="of the encoder alone")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -144,7 +146,7 @@ def show(
     for way, (_, encode) in opened.items():
         # The first image of a size also loads and converts.
         first[way], _, features[way] = measured(lambda encode=encode: encode(frame))
-    for _ in range(3):
+    for _ in range(arguments.repeats):
         for way, (_, encode) in opened.items():
             encoder[way].append(measured(lambda encode=encode: encode(frame))[:2])
     frames: dict[str, list[tuple[float, float]]] = {way: [] for way in opened}
@@ -153,7 +155,7 @@ def show(
         session = propagator.open(video)
         session.prompt(prompt)
         runs[way] = session.run()
-    for _ in range(len(video)):
+    for _ in range(len(video) if len(video) > 1 else 0):
         for way, run in runs.items():
             frames[way].append(measured(lambda run=run: next(run))[:2])
     usual = features[arguments.ways[0]]
@@ -167,7 +169,8 @@ def show(
     for way in opened:
         alone = [statistics.median(values) for values in zip(*encoder[way], strict=True)]
         # The first frame is the prompted one, which is not tracked.
-        whole = [statistics.median(values) for values in zip(*frames[way][1:], strict=True)]
+        tracked = frames[way][1:] or [(math.nan, math.nan)]
+        whole = [statistics.median(values) for values in zip(*tracked, strict=True)]
         base = base or (alone[1], whole[1])
         differs = max(
             float((one - other).abs().mean() / other.abs().mean())
