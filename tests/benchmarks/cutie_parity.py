@@ -31,6 +31,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,8 +64,8 @@ class Ours:
         checkpoint: The checkpoint.
         options: Sizes of the memories.
         dtype: The type to compute in.
-        openvino: Whether the encoder of images runs in OpenVINO.
-        eight_bit: Whether that encoder multiplies 8-bit numbers.
+        openvino: Whether OpenVINO runs what depends on the image alone.
+        eight_bit: Whether it runs the whole network, and multiplies 8-bit numbers.
     """
 
     def __init__(
@@ -89,6 +90,31 @@ class Ours:
     def num_prototypes(self) -> list[int]:
         """How many prototypes each group has in the long-term memory."""
         return self.tracker.memory.num_prototypes
+
+    @property
+    def parts(self) -> Mapping[str, list[tuple[Any, str]]]:
+        """The methods that do each part; see ``propagator_speed``."""
+        network, memory = self._network, self.tracker.memory
+        return {
+            "image": [(network, "encode_frame")],
+            "reading the memory": [(memory, "read")],
+            "pixel fuser, object transformer": [(network, "refine")],
+            "decoder": [(network, "decode")],
+            "masks to remember": [(network, "encode_masks")],
+            "writing the memory": [(memory, "add")],
+        }
+
+    @torch.inference_mode()
+    def fill_long_term(self, count: int) -> None:
+        """Give the long-term memory copies of places that are remembered, after one frame."""
+        memory = self.tracker.memory
+        for group in memory._groups:
+            keys = group.frames[0].keys
+            rows = torch.arange(count) % len(keys.key)
+            group.long.add(keys.key[rows], keys.shrinkage[rows])
+            values = group.values_of(group.frames[:1])[rows]
+            group.add_prototypes(values, torch.ones(count, dtype=torch.bool))
+        memory._arrange()
 
     def step(
         self, image: torch.Tensor, given: Mapping[int, torch.Tensor], *, last: bool = False

@@ -175,6 +175,37 @@ class Reference:
         memory = getattr(self._core.memory, "long_mem", None)
         return [] if memory is None else [key.shape[-1] for key in memory.key.values()]
 
+    @property
+    def parts(self) -> Mapping[str, list[tuple[Any, str]]]:
+        """The methods that do each part; see ``propagator_speed``."""
+        network, memory = self._network, self._core.memory
+        return {
+            "image": [(network, "encode_image"), (network, "transform_key")],
+            "reading the memory": [(memory, "read")],
+            "pixel fuser, object transformer": [
+                (network, "pixel_fusion"),
+                (network, "readout_query"),
+            ],
+            "decoder": [(network, "segment")],
+            "masks to remember": [(network, "encode_mask")],
+            "writing the memory": [(memory, "add_memory")],
+        }
+
+    @torch.inference_mode()
+    def fill_long_term(self, count: int) -> None:
+        """Give the long-term memory copies of places that are remembered, after one frame."""
+        memory = self._core.memory
+        work = memory.work_mem
+        for bucket, objects in work.buckets.items():
+            rows = torch.arange(count) % work.k[bucket].shape[-1]
+            memory.long_mem.add(
+                work.k[bucket][..., rows],
+                {number: work.v[number][..., rows] for number in objects},
+                work.s[bucket][..., rows],
+                selection=None,
+                supposed_bucket_id=bucket,
+            )
+
     @torch.inference_mode()
     def step(
         self, image: torch.Tensor, given: Mapping[int, torch.Tensor], *, last: bool = False

@@ -44,6 +44,11 @@ def main() -> None:
     precisions = ("float32", "bfloat16", "int8")
     parser.add_argument("--precision", choices=precisions, default="float32")
     parser.add_argument("--engine", choices=("eager", "openvino"), default="eager")
+    parser.add_argument(
+        "--long-term-full",
+        action="store_true",
+        help="fill the long-term memory with copies after the first frame, as in a long video",
+    )
     options = parser.parse_args()
     check_engine(options.engine, options.precision, "cpu")
     torch.set_num_threads(options.threads)
@@ -70,7 +75,13 @@ def main() -> None:
         f"object(s), {options.threads} thread(s), {options.precision}, {options.engine} for ours, "
         f"{torch.backends.cpu.get_cpu_capability()}\n"
     )
-    race(both, images, given, skip=options.skip)
+
+    def fill() -> None:
+        if options.long_term_full:
+            for one in both.values():
+                one.fill_long_term(memory.long_term_elements)
+
+    race(both, images, given, skip=options.skip, after_first=fill)
 
 
 if __name__ == "__main__":

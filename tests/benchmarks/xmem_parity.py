@@ -31,7 +31,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -63,8 +63,8 @@ class Ours:
         checkpoint: The checkpoint.
         options: Sizes of the memories.
         dtype: The type to compute in.
-        openvino: Whether the encoder of images runs in OpenVINO.
-        eight_bit: Whether that encoder multiplies 8-bit numbers.
+        openvino: Whether OpenVINO runs what depends on the image alone.
+        eight_bit: Whether it runs the whole network, and multiplies 8-bit numbers.
     """
 
     def __init__(
@@ -89,6 +89,18 @@ class Ours:
     def last_convolution(self) -> torch.nn.Module:
         """Makes the logits at stride 4."""
         return self._network.decoder.pred
+
+    @property
+    def parts(self) -> Mapping[str, list[tuple[Any, str]]]:
+        """The methods that do each part; see ``propagator_speed``."""
+        network, memory = self._network, self.tracker.memory
+        return {
+            "image": [(network, "encode_key")],
+            "reading the memory": [(memory, "read")],
+            "decoder": [(network, "segment")],
+            "masks to remember": [(network, "encode_value")],
+            "writing the memory": [(memory, "add")],
+        }
 
     def step(
         self, image: torch.Tensor, given: Mapping[int, torch.Tensor], *, last: bool = False

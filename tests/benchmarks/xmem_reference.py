@@ -106,6 +106,18 @@ class Reference:
         """Its memory manager."""
         return self._core.memory
 
+    @property
+    def parts(self) -> Mapping[str, list[tuple[Any, str]]]:
+        """The methods that do each part; see ``propagator_speed``."""
+        network, memory = self._network, self._core.memory
+        return {
+            "image": [(network, "encode_key")],
+            "reading the memory": [(memory, "match_memory")],
+            "decoder": [(network, "segment")],
+            "masks to remember": [(network, "encode_value")],
+            "writing the memory": [(memory, "add_memory")],
+        }
+
     @torch.inference_mode()
     def step(
         self, image: torch.Tensor, given: Mapping[int, torch.Tensor], *, last: bool = False

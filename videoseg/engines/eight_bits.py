@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import types
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ __all__ = ["with_eight_bits"]
 _UNSIGNED, _SIGNED = 255, 127
 
 
-def with_eight_bits(module: nn.Module, example: Tensor) -> nn.Module:
+def with_eight_bits(
+    module: nn.Module, *examples: Tensor, exact: Collection[str] = ()
+) -> nn.Module:
     """Return a copy of a module whose convolutions and linear layers multiply 8-bit numbers.
 
     Inputs are rounded as a whole, weights for each output channel. torch computes with what is
@@ -23,13 +26,16 @@ def with_eight_bits(module: nn.Module, example: Tensor) -> nn.Module:
 
     Args:
         module: The module, in float32.
-        example: An input, which shows what values come.
+        examples: Its inputs, which show what values come.
+        exact: Names of submodules in which nothing is rounded.
     """
     from torch import nn
 
     ranges: dict[str, tuple[float, float]] = {}
     hooks = []
     for name, layer in module.named_modules():
+        if _is_within(name, exact):
+            continue
         if isinstance(layer, nn.Conv2d | nn.Linear):
 
             def note(_: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
@@ -39,7 +45,7 @@ def with_eight_bits(module: nn.Module, example: Tensor) -> nn.Module:
 
             hooks.append(layer.register_forward_pre_hook(note))
     try:
-        module(example)
+        module(*examples)
     finally:
         for hook in hooks:
             hook.remove()
@@ -47,6 +53,10 @@ def with_eight_bits(module: nn.Module, example: Tensor) -> nn.Module:
     for name, (least, most) in ranges.items():
         _round(rounded.get_submodule(name), largest=max(-least, most), signed=least < 0)
     return rounded
+
+
+def _is_within(name: str, modules: Collection[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
 def _round(layer: Any, *, largest: float, signed: bool) -> None:

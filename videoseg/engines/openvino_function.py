@@ -6,6 +6,7 @@ import copy
 import importlib
 import threading
 import warnings
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from videoseg.engines.eight_bits import with_eight_bits
@@ -17,54 +18,77 @@ __all__ = ["OpenVinoFunction"]
 
 
 class OpenVinoFunction:
-    """Does in OpenVINO what a module of torch does with one tensor, on the CPU and in float32.
+    """Does in OpenVINO what a module of torch does with tensors, on the CPU and in float32.
 
-    The module is converted when the first tensor of a shape comes, which takes seconds, and kept
-    for the shape seen last. It may be called from several threads.
+    The module is converted when the first tensors of some shapes come, which takes seconds, and
+    kept for the shapes seen last. It may be called from several threads.
 
     Args:
-        module: Maps a tensor of float32 to several, by steps that depend on its shape alone.
+        module: Maps tensors of float32 to several, by steps that depend on their shapes alone.
             It is copied, and must be one that ``torch.jit.trace`` can follow.
         eight_bit: Whether its convolutions and linear layers multiply 8-bit numbers. The ranges
-            of their inputs are those that the first tensor of a shape has.
+            of their inputs are those that the first tensors of a shape have.
+        exact: Names of submodules that compute in float32 all the same.
+        batches: Which inputs are batches of one length, which may change from call to call
+            without another conversion. The module must not depend on it.
     """
 
-    def __init__(self, module: nn.Module, *, eight_bit: bool = False) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        eight_bit: bool = False,
+        exact: Collection[str] = (),
+        batches: Collection[int] = (),
+    ) -> None:
         self._module = copy.deepcopy(module).eval()
         self._eight_bit = eight_bit
-        self._shape: tuple[int, ...] = ()
+        self._exact = exact
+        self._batches = batches
+        self._shapes: list[list[int]] = []
         self._compiled: Any = None
         self._lock = threading.Lock()
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return what the module does, contiguous."""
         import torch
 
+        arrays = [x.contiguous().numpy() for x in inputs]
+        # OpenVINO takes -1 for any length.
+        shapes = [
+            [-1, *x.shape[1:]] if number in self._batches else list(x.shape)
+            for number, x in enumerate(inputs)
+        ]
         with self._lock:
-            if self._shape != tuple(x.shape):
-                self._compiled = self._convert(x)
-                self._shape = tuple(x.shape)
+            if self._shapes != shapes:
+                self._compiled = self._convert(arrays, shapes)
+                self._shapes = shapes
             request = self._compiled.create_infer_request()
         # The results are copies, so the request may go.
-        found = request.infer([x.contiguous().numpy()])
+        found = request.infer(arrays)
         return tuple(torch.from_numpy(value) for value in found.values())
 
-    def _convert(self, x: Tensor) -> Any:
+    def _convert(self, arrays: Sequence[Any], shapes: list[list[int]]) -> Any:
         import torch
 
         openvino = importlib.import_module("openvino")
         # Tracing needs tensors outside of inference mode.
         with torch.inference_mode(mode=False), torch.no_grad():
-            example = torch.from_numpy(x.contiguous().numpy().copy())
+            examples = tuple(torch.from_numpy(array.copy()) for array in arrays)
             module = self._module
             if self._eight_bit:
-                module = with_eight_bits(module, example)
+                module = with_eight_bits(module, *examples, exact=self._exact)
+            # Traced with a batch of one, some steps are recorded as if it were always so.
+            examples = tuple(
+                torch.cat([x, x]) if number in self._batches and len(x) == 1 else x
+                for number, x in enumerate(examples)
+            )
             with warnings.catch_warnings():
-                # It traces the module in a way that newer versions of torch advise against.
+                # Newer versions of torch advise against tracing, which OpenVINO needs.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                model = openvino.convert_model(
-                    module, example_input=example, input=list(example.shape)
-                )
+                # OpenVINO would trace by itself, and let torch check by running it thrice more.
+                traced = torch.jit.trace(module, examples, strict=False, check_trace=False)
+                model = openvino.convert_model(traced, example_input=examples, input=shapes)
         return openvino.Core().compile_model(
             model,
             "CPU",

@@ -40,8 +40,7 @@ def outputs(network: CutieNetwork) -> list[torch.Tensor]:
         frame = network.encode_frame(image)
         value, deep, summaries = network.encode_masks(image, frame, masks, 1 - masks, sensory)
         refined = network.refine(frame, readout, sensory, last, summaries)
-        detail = network.mask_decoder.project(frame.f8, frame.f4)
-        logits, usual = network.mask_decoder(detail, refined, sensory, update=True)
+        logits, usual = network.decode(frame, refined, sensory, update=True)
     return [frame.key, frame.shrinkage, frame.selection, value, deep, summaries, logits, usual]
 
 

@@ -100,12 +100,9 @@ class Tracker:
                 )
             first += len(readout)
         joined = refined[0] if len(refined) == 1 else torch.cat(refined)
-        detail = self._network.mask_decoder.project(frame.f8, frame.f4)
         logits, updated = [], []
         for ours in self._chunks(len(joined)):
-            found, new = self._network.mask_decoder(
-                detail, joined[ours], sensory[ours], update=update
-            )
+            found, new = self._network.decode(frame, joined[ours], sensory[ours], update=update)
             logits.append(found)
             updated.append(new)
         if update:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from videoseg_xmem.competition import competing_odds
+from videoseg_xmem.network.openvino_steps import StepFunction
 
 from videoseg_cutie.network.decoder import MaskDecoder
 from videoseg_cutie.network.encoders import KeyBranch, MaskEncoder, PixelEncoder
@@ -31,16 +32,16 @@ class EncodedFrame:
         shrinkage: Shape (1, 1, h, w), float32, at least 1.
         selection: Shape (1, C^k, h, w), float32, in [0, 1].
         pixels: Features that objects are joined with, shape (1, pixel, h, w).
-        f8: The pixel encoder's features at stride 8.
-        f4: Those at stride 4.
+        finer: What the decoder adds at stride 8, shape (1, C, 2h, 2w).
+        finest: What it adds at stride 4, shape (1, middle, 4h, 4w).
     """
 
     key: Tensor
     shrinkage: Tensor
     selection: Tensor
     pixels: Tensor
-    f8: Tensor
-    f4: Tensor
+    finer: Tensor
+    finest: Tensor
 
 
 class PixelFuser(nn.Module):
@@ -88,6 +89,8 @@ class CutieNetwork(nn.Module):
         self.pixel_fuser = PixelFuser(dimensions)
         self.object_transformer = ObjectTransformer(dimensions)
         self.object_summarizer = ObjectSummarizer(dimensions)
+        # What runs steps of it in place of torch, by the names of the methods.
+        self.engines: dict[str, StepFunction] = {}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -96,9 +99,7 @@ class CutieNetwork(nn.Module):
 
     def encode_frame(self, image: Tensor) -> EncodedFrame:
         """Encode a frame, shape (1, 3, H, W), H and W multiples of 16."""
-        f16, f8, f4 = self.pixel_encoder(image)
-        key, shrinkage, selection = self.key_proj(f16)
-        return EncodedFrame(key, shrinkage, selection, self.pix_feat_proj(f16), f8, f4)
+        return EncodedFrame(*self._run("image_features", image))
 
     def encode_masks(
         self, image: Tensor, frame: EncodedFrame, masks: Tensor, others: Tensor, sensory: Tensor
@@ -116,10 +117,12 @@ class CutieNetwork(nn.Module):
             Values (N, C^v, h, w), the sensory memory after its deep update, and summaries
             (N, Q, C + 1).
         """
-        values, sensory = self.mask_encoder(
-            image, frame.pixels, masks.to(image.dtype), others.to(image.dtype), sensory
+        shares = shares_of(masks)
+        masks, others = masks.to(image.dtype), others.to(image.dtype)
+        values, sensory, summaries = self._run(
+            "object_values", image, frame.pixels, masks, others, sensory, shares
         )
-        return values, sensory, self.object_summarizer(shares_of(masks), values)
+        return values, sensory, summaries
 
     def refine(
         self,
@@ -140,8 +143,73 @@ class CutieNetwork(nn.Module):
             last: Share of each place that belonged to each object on the last frame, (N, h, w).
             summaries: What the object memory holds, (N, Q, C + 1).
         """
-        fused = self.pixel_fuser(frame.pixels, readout, sensory, last, others_of(last))
-        return self.object_transformer(fused, summaries)  # type: ignore[no-any-return]
+        (refined,) = self._run(
+            "refined_reading", frame.pixels, readout, sensory, last, others_of(last), summaries
+        )
+        return refined
+
+    def decode(
+        self, frame: EncodedFrame, refined: Tensor, sensory: Tensor, *, update: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Decode objects of a frame; see ``MaskDecoder.forward``.
+
+        Args:
+            frame: The encoded frame.
+            refined: What ``refine`` returned, shape (N, C, h, w).
+            sensory: The sensory memory, shape (N, C^h, h, w).
+            update: Whether to update it.
+
+        Returns:
+            Logits, float32, shape (N, H / 4, W / 4), and the sensory memory.
+        """
+        detail = frame.finer, frame.finest
+        if update or "decoded" in self.engines:
+            logits, updated = self._run("decoded", *detail, refined, sensory)
+            return logits, updated if update else sensory
+        return self.mask_decoder(detail, refined, sensory, update=False)  # type: ignore[no-any-return]
+
+    # -- steps, from tensors to tensors ----------------------------------------------------
+
+    def image_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the parts of an ``EncodedFrame``."""
+        f16, f8, f4 = self.pixel_encoder(image)
+        return *self.key_proj(f16), self.pix_feat_proj(f16), *self.mask_decoder.project(f8, f4)
+
+    def object_values(
+        self,
+        image: Tensor,
+        pixels: Tensor,
+        masks: Tensor,
+        others: Tensor,
+        sensory: Tensor,
+        shares: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Return what ``encode_masks`` does."""
+        values, sensory = self.mask_encoder(image, pixels, masks, others, sensory)
+        return values, sensory, self.object_summarizer(shares, values)
+
+    def refined_reading(
+        self,
+        pixels: Tensor,
+        readout: Tensor,
+        sensory: Tensor,
+        last: Tensor,
+        others: Tensor,
+        summaries: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Return what ``refine`` does, as a tuple of one."""
+        fused = self.pixel_fuser(pixels, readout, sensory, last, others)
+        return (self.object_transformer(fused, summaries),)
+
+    def decoded(
+        self, finer: Tensor, finest: Tensor, refined: Tensor, sensory: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return what ``decode`` does with an update."""
+        return self.mask_decoder((finer, finest), refined, sensory, update=True)  # type: ignore[no-any-return]
+
+    def _run(self, step: str, *inputs: Tensor) -> tuple[Tensor, ...]:
+        run: StepFunction = self.engines.get(step) or getattr(self, step)
+        return run(*inputs)
 
 
 def others_of(masks: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from videoseg_xmem.network.openvino_encoder import OpenVinoEncoder
+from videoseg_xmem.network.openvino_steps import NetworkStep, put_in_openvino
 from videoseg_xmem.network.rewriting import (
     FirstLayers,
     JoinedProjection,
@@ -16,6 +16,30 @@ from videoseg_cutie.network.encoders import KeyBranch, PixelEncoder
 from videoseg_cutie.network.network import CutieNetwork
 
 __all__ = ["compile_network", "prepare"]
+
+_IMAGE_STEP = NetworkStep(
+    "image_features",
+    ("pixel_encoder", "key_proj", "pix_feat_proj", "mask_decoder"),
+    # Similarities are differences of keys.
+    exact=("key_proj",),
+)
+_OBJECT_STEPS = (
+    NetworkStep(
+        "object_values",
+        ("mask_encoder", "object_summarizer"),
+        batches=range(2, 6),
+        # Its sums add up over a video.
+        exact=("object_summarizer",),
+    ),
+    NetworkStep(
+        "refined_reading",
+        ("pixel_fuser", "object_transformer"),
+        batches=range(1, 6),
+        # Queries look at a place or do not.
+        exact=("object_transformer.mask_pred",),
+    ),
+    NetworkStep("decoded", ("mask_decoder",), batches=range(2, 4), exact=("mask_decoder.pred",)),
+)
 
 
 def prepare(
@@ -38,23 +62,24 @@ def prepare(
         dtype: The type it is to compute in. The layers nearest to the pixels, the sensory and
             the object memory, the similarities of places in memory, the logits and the
             probabilities are always in float32.
-        openvino: Whether the encoder of images runs in OpenVINO; on a CPU and in float32.
-        eight_bit: Whether that encoder multiplies 8-bit numbers.
+        openvino: Whether OpenVINO runs what depends on the image alone; on a CPU and in float32.
+        eight_bit: Whether it runs the whole network, and multiplies 8-bit numbers.
     """
     network.eval().requires_grad_(False)
     fold_batch_norms(network)
     encoder = network.pixel_encoder
     assert isinstance(encoder, PixelEncoder)
-    in_openvino = OpenVinoEncoder(encoder, eight_bit=eight_bit) if openvino else None
     assert isinstance(network.key_proj, KeyBranch)
     network.key_proj = _JoinedBranch(network.key_proj)
-    if device.type == "cpu":
+    if openvino:
+        # In float32 torch does the other steps with fewer multiplications.
+        for step in (_IMAGE_STEP, *(_OBJECT_STEPS if eight_bit else ())):
+            put_in_openvino(network, step, eight_bit=eight_bit)
+    if device.type == "cpu" and not eight_bit:
         save_multiplications(network if dtype == torch.float32 else encoder.res2)
     first = FirstLayers(encoder, network.mask_encoder)
     network.to(device=device, dtype=dtype)
     first.restore(device, dtype)
-    if in_openvino is not None:
-        network.pixel_encoder = in_openvino
     if dtype != torch.float32:
         for exact in _float32_parts(network):
             exact.float()

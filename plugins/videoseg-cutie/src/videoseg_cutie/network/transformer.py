@@ -150,7 +150,7 @@ class ObjectTransformer(nn.Module):
         pixel_positions = self.pixel_emb_proj(pixels).flatten(2).transpose(1, 2) + places
         pixels = self.pixel_init_proj(pixels)
         for block, head in zip(self.blocks, self.mask_pred, strict=False):
-            blocked = _blocked(head(pixels)[:, 0], len(queries[0]))
+            blocked = _blocked(head(pixels)[:, 0], queries.shape[1])
             queries, pixels = block(queries, pixels, query_positions, pixel_positions, blocked)
         return pixels
 

@@ -147,12 +147,17 @@ class UpsampleBlock(nn.Module):
         self.skip_conv: nn.Module = nn.Conv2d(skip_channels, channels, 3, padding=1)
         self.out_conv = ResidualBlock(channels, out_channels)
 
-    def forward(self, skip: Tensor, objects: Tensor) -> Tensor:
-        """Map (1, skip, 2h, 2w) and (N, channels, h, w) to (N, out, 2h, 2w)."""
+    def forward(self, image: Tensor, objects: Tensor) -> Tensor:
+        """Map (1, channels, 2h, 2w) and (N, channels, h, w) to (N, out, 2h, 2w).
+
+        Args:
+            image: What ``skip_conv`` makes of the image's features, once for all objects.
+            objects: Features of the objects.
+        """
         finer = functional.interpolate(
             objects, scale_factor=2, mode="bilinear", align_corners=False
         )
-        return self.out_conv(finer.add_(self.skip_conv(skip)))  # type: ignore[no-any-return]
+        return self.out_conv(finer.add_(image))  # type: ignore[no-any-return]
 
 
 class KeyProjection(nn.Module):

@@ -31,6 +31,10 @@ class Decoder(nn.Module):
         self.up_8_4 = UpsampleBlock(4 * width, 4 * width, 4 * width)
         self.pred = nn.Conv2d(4 * width, 1, 3, padding=1)
 
+    def project(self, f8: Tensor, f4: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what all objects of a frame need of its features, once for all of them."""
+        return self.up_16_8.skip_conv(f8), self.up_8_4.skip_conv(f4)
+
     def forward(
         self,
         features: tuple[Tensor, Tensor, Tensor],
@@ -42,7 +46,7 @@ class Decoder(nn.Module):
         """Decode every object of a frame.
 
         Args:
-            features: The key encoder's, at strides 16, 8 and 4.
+            features: The key encoder's at stride 16, and what ``project`` returned.
             readout: What was read from the memory, shape (N, C^v, H / 16, W / 16).
             sensory: The sensory memory, shape (N, C^h, H / 16, W / 16), if there is one.
             update: Whether to update the sensory memory.
@@ -50,11 +54,11 @@ class Decoder(nn.Module):
         Returns:
             Logits at the frame's size, float32, shape (N, H, W), and the sensory memory.
         """
-        f16, f8, f4 = features
+        f16, finer, finest = features
         inside = readout if sensory is None else torch.cat([readout, sensory], dim=1)
         g16 = self.fuser(f16, inside)
-        g8 = self.up_16_8(f8, g16)
-        g4 = self.up_8_4(f4, g8)
+        g8 = self.up_16_8(finer, g16)
+        g4 = self.up_8_4(finest, g8)
         logits = self.pred(functional.relu(g4))
         if update and sensory is not None:
             sensory = self.hidden_update(g16, g8, g4, logits, sensory)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from videoseg_xmem.network.blocks import JoinedBlock, KeyProjection, rectified
 from videoseg_xmem.network.encoders import KeyEncoder
 from videoseg_xmem.network.network import XMemNetwork
-from videoseg_xmem.network.openvino_encoder import OpenVinoEncoder
+from videoseg_xmem.network.openvino_steps import NetworkStep, put_in_openvino
 from videoseg_xmem.network.rewriting import (
     FirstLayers,
     JoinedProjection,
@@ -18,6 +18,27 @@ from videoseg_xmem.network.rewriting import (
 )
 
 __all__ = ["compile_network", "prepare"]
+
+_IMAGE_STEP = NetworkStep(
+    "image_features",
+    ("key_encoder", "key_proj", "decoder"),
+    # Similarities are differences of keys.
+    exact=("key_proj",),
+)
+_OBJECT_STEPS = (
+    NetworkStep(
+        "object_values",
+        ("value_encoder",),
+        batches=range(2, 4),
+        exact=("value_encoder.fuser.attention",),
+    ),
+    NetworkStep(
+        "decoded",
+        ("decoder",),
+        batches=range(3, 5),
+        exact=("decoder.pred", "decoder.fuser.attention"),
+    ),
+)
 
 
 def prepare(
@@ -39,26 +60,27 @@ def prepare(
         device: Where it is to run.
         dtype: The type it is to compute in. The layers nearest to the pixels, the
             similarities of places in memory and the probabilities are always in float32.
-        openvino: Whether the encoder of images runs in OpenVINO; on a CPU and in float32.
-        eight_bit: Whether that encoder multiplies 8-bit numbers.
+        openvino: Whether OpenVINO runs what depends on the image alone; on a CPU and in float32.
+        eight_bit: Whether it runs the whole network, and multiplies 8-bit numbers.
     """
     network.eval().requires_grad_(False)
     fold_batch_norms(network)
     encoder = network.key_encoder
     assert isinstance(encoder, KeyEncoder)
-    in_openvino = OpenVinoEncoder(encoder, eight_bit=eight_bit) if openvino else None
     for block in (network.decoder.fuser, network.value_encoder.fuser):
         if isinstance(block.block1, JoinedBlock) and block.block1.downsample is not None:
             block.block1 = _SharedBlock(block.block1)
     assert isinstance(network.key_proj, KeyProjection)
     network.key_proj = JoinedProjection(network.key_proj)
-    if device.type == "cpu":
+    if openvino:
+        # In float32 torch does the other steps with fewer multiplications.
+        for step in (_IMAGE_STEP, *(_OBJECT_STEPS if eight_bit else ())):
+            put_in_openvino(network, step, eight_bit=eight_bit)
+    if device.type == "cpu" and not eight_bit:
         save_multiplications(network if dtype == torch.float32 else encoder.res2)
     first = FirstLayers(encoder, network.value_encoder)
     network.to(device=device, dtype=dtype)
     first.restore(device, dtype)
-    if in_openvino is not None:
-        network.key_encoder = in_openvino
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

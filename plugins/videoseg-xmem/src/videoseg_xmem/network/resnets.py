@@ -153,7 +153,7 @@ class MaskResNet(nn.Module):
             masks: Probability of each object at each pixel, shape (N, H, W).
             others: What the masks of the other objects add up to, shape (N, H, W).
         """
-        planes = [image.expand(len(masks), -1, -1, -1), masks[:, None]]
+        planes = [image.expand(masks.shape[0], -1, -1, -1), masks[:, None]]
         if not self.single_object:
             planes.append(others[:, None])
         x = torch.cat(planes, dim=1).contiguous(memory_format=torch.channels_last)
