@@ -7,7 +7,8 @@ Run from the repository root:
 Both have the same random weights and prompts and are advanced alternately, so that whatever
 else the machine does meets both. Our time for a frame includes reading and resizing it; the
 package does that for all frames beforehand, which is shown apart and counts in the last ratio.
-``--precision bfloat16`` runs ours so, against the package in float32.
+``--precision`` and ``--engine`` run ours so, against the package in float32. Engines among each
+other, also those of the trackers of transformers, are timed by ``engines_speed.py``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,14 @@ from videoseg.video import Video
 
 
 def measure(
-    video: Video, model: str, checkpoint: Path, *, device: str, precision: str, objects: int
+    video: Video,
+    model: str,
+    checkpoint: Path,
+    *,
+    device: str,
+    precision: str,
+    engine: str,
+    objects: int,
 ) -> dict:
     """Return seconds for each frame, and the package's seconds of preparation."""
     seconds: dict[str, list[float]] = {"ours": [], "package": []}
@@ -44,7 +52,11 @@ def measure(
         save_frames(video, Path(temporary))
         predictor = build_package_predictor(model, checkpoint, device)
         ours = Sam2Propagator(
-            model=model, checkpoint=checkpoint, device=device, precision=precision
+            model=model,
+            checkpoint=checkpoint,
+            device=device,
+            precision=precision,
+            engine=engine,
         )
         prompts = prompts_for(video, 0)[:objects]
         with ours.open(video) as session:
@@ -74,6 +86,7 @@ def main() -> int:
     parser.add_argument("--objects", type=int, default=1, choices=(1, 2))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--engine", default="eager", choices=("eager", "compile", "openvino"))
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -88,6 +101,7 @@ def main() -> int:
             checkpoint,
             device=arguments.device,
             precision=arguments.precision,
+            engine=arguments.engine,
             objects=arguments.objects,
         )
     # The first frame is the prompted one; the package has segmented it beforehand.

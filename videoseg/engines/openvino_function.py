@@ -86,8 +86,15 @@ class OpenVinoFunction:
             with warnings.catch_warnings():
                 # Newer versions of torch advise against tracing, which OpenVINO needs.
                 warnings.simplefilter("ignore", DeprecationWarning)
+                # What a module computes of shapes is recorded as it is for these shapes.
+                warnings.simplefilter(
+                    "ignore",
+                    torch.jit.TracerWarning,  # type: ignore[attr-defined]
+                )
                 # OpenVINO would trace by itself, and let torch check by running it thrice more.
-                traced = torch.jit.trace(module, examples, strict=False, check_trace=False)
+                traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                    module, examples, strict=False, check_trace=False
+                )
                 model = openvino.convert_model(traced, example_input=examples, input=shapes)
         return openvino.Core().compile_model(
             model,

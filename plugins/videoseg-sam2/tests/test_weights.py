@@ -325,19 +325,6 @@ def test_cuda_where_there_is_none() -> None:
         Sam2Propagator(model="toy", random_weights=True, device="cuda")
 
 
-def test_auto_precision_is_float32_where_bfloat16_is_emulated(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from videoseg.engines import uses_bfloat16
-
-    for has, expected in (({"amx_bf16": True}, True), ({"avx512_bf16": True}, True), ({}, False)):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)
-        assert uses_bfloat16("auto", torch.device("cpu")) is expected
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
-    assert not uses_bfloat16("auto", torch.device("cuda"))
-    assert uses_bfloat16("bfloat16", torch.device("cpu"))
-
-
 def test_equal_networks_share_their_parameters(toy_checkpoint: Path) -> None:
     options: dict[str, Any] = {"model": "toy", "checkpoint": toy_checkpoint, "device": "cpu"}
     one, other = Sam2Propagator(**options), Sam2Segmenter(**options)

@@ -303,7 +303,8 @@ class TrackerNetwork:
         if self._choice.engine != "eager":
             from videoseg_trackers.encoder import run_encoder_in
 
-            run_encoder_in(self._choice.engine, network, precision=self._choice.precision)
+            with torch_defaults():
+                run_encoder_in(self._choice.engine, network, precision=self._choice.precision)
         return network, processor
 
     @contextmanager
