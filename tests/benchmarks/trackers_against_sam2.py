@@ -11,9 +11,8 @@ checkpoint of the package ``sam2`` and, renamed, as one of transformers. Both pr
 same frames and prompts, and each case is run several times: as they are; with the pixels of both
 resized by the package; and, where masks are given, with their memory and then their pointers made
 as in the package. What a step takes away is the cause; ``--float32-memory`` shows that the rest is
-rounding. The propagator ``sam2`` itself is compared
-with the package's predictor by ``sam2_parity.py``. Exits with 1 if something is left that has no
-cause.
+rounding. The propagator ``sam2`` itself is compared with the package's predictor by
+``sam2_parity.py``. Exits with 1 if something is left that has no cause.
 """
 
 from __future__ import annotations
