@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 from PIL import Image
+from videoseg_sam2.policies import FIFO, POLICY_NAMES
 
 import videoseg as vs
 from videoseg.errors import PropagationError, VideoError
@@ -37,7 +38,7 @@ PROPAGATORS: Mapping[str, vs.Use] = {
 """Those that are tried; networks are small and have random weights."""
 RANDOM = frozenset(PROPAGATORS) - {"flow"}
 VARIANTS: Mapping[str, tuple[str, ...]] = {
-    "sam2": ("samurai", "dam", "sam3"),
+    "sam2": tuple(name for name in POLICY_NAMES if name != FIFO),
     "transformers-video": ("EdgeTAM", "SAM 3"),
 }
 """Memory policies and networks that must do what the column of their propagator says."""

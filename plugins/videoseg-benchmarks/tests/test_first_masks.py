@@ -310,6 +310,33 @@ def submission(key: str, root: Path, ids: dict[int, int], path: Path) -> LoadedS
     return split
 
 
+@pytest.mark.parametrize(
+    ("key", "ids"),
+    [
+        ("davis-2017-test-dev", {1: 1, 2: 2}),
+        ("lvos-v1", {1: 1, 2: 2, 3: 3}),
+        ("lvos-v2", {1: 1, 2: 2, 3: 3}),
+        ("mosev2-hidden", {1: 1, 2: 2}),
+        ("vost", {2: 1, 4: 2}),
+        ("youtube-vos-2018", {2: 1, 3: 2, 7: 3}),
+    ],
+)
+def test_a_written_submission_passes_the_check_and_lacks_a_picture_if_one_is_taken_away(
+    key: str, ids: dict[int, int], drawn: Draw, tmp_path: Path
+) -> None:
+    path = tmp_path / "submission.zip"
+    split = submission(key, drawn(key), ids, path)
+    form = build_benchmark(split.name.split("/")[0], registry=REGISTRY).submission
+    assert form is not None
+    last = split.submitted_frames("cart")[-1]
+
+    def take_away(folder: Path) -> None:
+        next(folder.rglob(f"cart/{last}.png")).unlink()
+
+    (problem,) = check_submission(broken(path, tmp_path / "unpacked", take_away), split, form)
+    assert "lacks 1 of" in problem and f"'{last}'" in problem
+
+
 def test_a_submission_of_ids_has_the_listed_frames_in_palette_pictures(
     drawn: Draw, tmp_path: Path
 ) -> None:
