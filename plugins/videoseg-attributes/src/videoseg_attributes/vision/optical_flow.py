@@ -38,9 +38,10 @@ FLOW_PRESETS: tuple[FlowPreset, ...] = ("ultrafast", "fast", "fine", "balanced",
 # The search works on 8-pixel patches of a pyramid; smaller frames are padded up to this.
 _MIN_SIDE = 32
 _ERROR_OF_LENGTH = 0.1  # round-trip error allowed for each pixel of displacement
-# Pixels between patches of ``fine``, and where the flow the other way is known; both measured
-# with flow_davis.py in tests/benchmarks.
-_STRIDE, _STRIDE_BACK = 5, 7
+# Pixels between patches of ``fine`` and steps of each patch's search, and the same where the flow
+# the other way is known; all measured with flow_davis.py in tests/benchmarks.
+_STRIDE, _STEPS = 5, 12
+_STRIDE_BACK, _STEPS_BACK = 7, 6
 
 
 def to_gray(frame: Frame) -> GrayFrame:
@@ -118,7 +119,7 @@ def dense_flow(
     if preset == "fine":
         search.setFinestScale(0)
         search.setPatchStride(_STRIDE if opposite is None else _STRIDE_BACK)
-        search.setGradientDescentIterations(12)
+        search.setGradientDescentIterations(_STEPS if opposite is None else _STEPS_BACK)
         # Variational refinement of every pixel takes longer than the search, and gained nothing.
         search.setVariationalRefinementIterations(0)
         if opposite is not None:
