@@ -203,6 +203,7 @@ class EditSession:
         mask = mask_of_clicks(
             lambda prompt: stages.segment(self.video, prompt),
             self.video.size,
+            image=lambda: self.video[frame],
             object_id=object_id,
             frame=frame,
             points=points,
