@@ -1,8 +1,8 @@
 """How clicks on a frame become a mask.
 
-Where an object has no mask yet, box and points go to the segmenter together. Where it has one, a
-click changes this mask where it is clicked and leaves the rest alone: a positive click adds the
-part around it that looks alike, a negative one takes it away.
+The segmenter makes the first mask, of a box or of the first click. Every further click changes the
+mask where it is clicked and leaves the rest alone: a positive click adds the part around it that
+looks alike, a negative one takes it away.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def mask_of_clicks(
     """Return the mask that clicks mean.
 
     Args:
-        segment: Returns the mask of a prompt.
+        segment: Returns the mask of a box or of one point.
         size: (height, width) of the frame.
         image: Returns the frame, shape (H, W, 3), RGB uint8.
         object_id: The object.
@@ -76,20 +76,18 @@ def mask_of_clicks(
     """
     check_places(size, points, negative_points, box)
 
-    def ask(on: Sequence[Point], off: Sequence[Point], box: Box | None = None) -> BoolArray:
-        prompt = Prompt(object_id, frame, box=box, points=tuple(on), negative_points=tuple(off))
-        return segment(prompt).decode()
-
     if box is not None:
-        return Rle.encode(ask(points, negative_points, box.clipped(size)))
-    if base is None or base.area == 0:
-        if not points:
-            raise ConfigError(
-                f"object {object_id} has no mask on frame {frame} yet; click on the object first, "
-                "or drag a box around it"
-            )
-        return Rle.encode(ask(points, negative_points))
-    mask, pixels = base.decode(), image()
+        mask = segment(Prompt(object_id, frame, box=box.clipped(size))).decode()
+    elif base is not None and base.area:
+        mask = base.decode()
+    elif points:
+        mask = segment(Prompt(object_id, frame, points=tuple(points[:1]))).decode()
+    else:
+        raise ConfigError(
+            f"object {object_id} has no mask on frame {frame} yet; click on the object first, or "
+            "drag a box around it"
+        )
+    pixels = image()
     for point in (*points, *negative_points):
         is_missing = point in points
         if _at(mask, point) != is_missing:
