@@ -13,7 +13,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -389,3 +391,62 @@ def test_script_in_names_and_questions_is_inert(browser, address):
         playwright.expect(page.locator("#objects .pick")).to_contain_text("<img")
         assert "owned" not in page.title().replace(NASTY, "")
         assert page.locator("main img[src=x], #video-name img, #objects img").count() == 0
+        # What a model said.
+        playwright.expect(page.locator("#answer")).to_contain_text("in the <i>middle</i>")
+        assert page.locator("#answer i").count() == 0
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """A page of another site, which tries what such pages can."""
+
+    victim = ""
+
+    def do_GET(self):
+        body = json.dumps({"video": "clip.mp4", "query": "x"})
+        text = f"""<!doctype html><title>begun</title><img src="{self.victim}/studio/start">
+            <iframe name="frame" src="{self.victim}/"></iframe>
+            <form method="post" target="frame" enctype="text/plain"
+              action="{self.victim}/studio/projects">
+              <input name='{body[:-1]}, "a' value='"}}'></form>
+            <script>
+            document.forms[0].submit();
+            const tries = ["no-cors", "cors"].flatMap((mode) => [
+              fetch("{self.victim}/studio/start", {{mode}}).then((r) => r.text()),
+              fetch("{self.victim}/api/v1/jobs", {{mode, method: "POST", body: '{body}'}})
+                .then((r) => r.text()),
+              fetch("{self.victim}/studio/projects", {{mode, method: "POST", body: '{body}',
+                headers: mode === "cors" ? {{"content-type": "application/json"}} : {{}}}})
+                .then((r) => r.text()),
+            ]);
+            Promise.allSettled(tries).then((all) => {{
+              window.read = all.map((one) => one.value ?? "").join("");
+              document.title = "tried";
+            }});
+            </script>""".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        """Write nothing."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_page_of_another_site_reads_and_does_nothing(browser, tmp_path, host):
+    write_video(tmp_path / "clip.mp4", np.zeros((3, 40, 60, 3), np.uint8), fps=10)
+    with (
+        studio(tmp_path) as (address, _),
+        ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as evil,
+    ):
+        Elsewhere.victim = address
+        threading.Thread(target=evil.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"http://{host}:{evil.server_port}/")
+        playwright.expect(page).to_have_title("tried")
+        assert page.evaluate("window.read") == ""
+        evil.shutdown()
+        assert context.request.get(f"{address}/api/v1/jobs").json() == []
+        context.close()
+    assert not (tmp_path / ".videoseg" / "studio" / "projects").exists()

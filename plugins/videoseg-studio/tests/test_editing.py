@@ -68,6 +68,29 @@ def test_a_positive_click_adds_to_the_mask_and_a_negative_one_takes_a_part_away(
     assert taken[20, 34]
 
 
+@pytest.mark.parametrize("first", [{"box": Box(10, 10, 30, 30)}, {"points": [Point(30, 20)]}])
+def test_the_segmenter_makes_the_first_mask_and_clicks_change_it_where_they_are(
+    session, monkeypatch, first
+):
+    stages, _ = make_stages()
+    asked, segment = [], stages.segment
+    monkeypatch.setattr(
+        stages, "segment", lambda video, prompt: asked.append(prompt) or segment(video, prompt)
+    )
+    object_id = session.add_object()
+    begun = session.correct(stages, object_id, 3, **first).decode()
+    clicked = {**first, "points": [*first.get("points", ()), Point(50, 8)]}
+    more = session.correct(stages, object_id, 3, **clicked).decode()
+    less = session.correct(
+        stages, object_id, 3, **clicked, negative_points=[Point(28, 18)]
+    ).decode()
+    assert len(asked) == 1
+    assert more[8, 50]
+    assert (more[:, :40] == begun[:, :40]).all()
+    assert not less[18, 28]
+    assert (less[:, 40:] == more[:, 40:]).all()
+
+
 def test_clicks_of_one_frame_begin_from_the_mask_before_the_first_of_them(session):
     stages, _ = make_stages()
     object_id = session.add_object()

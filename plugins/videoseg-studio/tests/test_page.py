@@ -342,6 +342,29 @@ def test_numbers_beyond_any_video_are_refused(client, project):
     assert client.post(f"{project}/do", json={"do": "remove", "object": huge}).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "name", ["..%2f..%2fjournal.jsonl", "journal.jsonl", "%2e%2e", "clip-coco.zip%00", "*.zip"]
+)
+def test_only_exports_are_sent(client, project, name):
+    answer = client.get(f"{project}/exports/{name}")
+    assert answer.status_code in (404, 422)
+    assert "journal" not in answer.text
+
+
+def test_without_the_token_the_page_shows_nothing(tmp_path):
+    add_pipelines()
+    app = create_app(Settings(tmp_path, pipelines=PIPELINES, token="0123456789abcdef-secret"))
+    mount_studio(app)
+    with TestClient(app, base_url="http://127.0.0.1:8765", follow_redirects=False) as client:
+        for headers in ({}, {"Authorization": "Bearer wrong"}):
+            for path in ("/", "/page/main.js", "/studio/start", "/studio/projects/x/events"):
+                answer = client.get(path, headers=headers)
+                assert answer.status_code == 401, path
+            body = {"video": "clip.mp4"}
+            assert client.post("/studio/projects", json=body, headers=headers).status_code == 401
+            assert client.post("/studio/uploads", headers=headers).status_code == 401
+
+
 def test_other_sites_are_refused(client):
     headers = {"origin": "http://evil.example", "sec-fetch-site": "cross-site"}
     answer = client.post("/studio/projects", json={"video": "clip.mp4"}, headers=headers)

@@ -57,6 +57,20 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(
     assert submit(client, "one more").status_code == 202
 
 
+def test_what_a_full_queue_refuses_leaves_nothing(
+    make_client: Callable[..., TestClient], clip_bytes: bytes
+) -> None:
+    client = make_client(max_queued=1)
+    wait_for(client, submit(client, "wait").json(), "running")
+    submit(client, "wait")
+    before = all_files(client.app.state.settings.data_folder)
+    for number in range(50):
+        files = {"video": (f"{number}.mp4", clip_bytes)}
+        sent = client.post("/api/v1/jobs", data={"query": "the dog"}, files=files)
+        assert sent.status_code == 429
+    assert all_files(client.app.state.settings.data_folder) == before
+
+
 def test_a_cancelled_job_frees_its_worker_and_leaves_nothing(
     make_client: Callable[..., TestClient],
 ) -> None:

@@ -15,7 +15,7 @@ from videoseg.errors import ConfigError, VideosegError
 from videoseg.files import expand_path
 from videoseg.masks import object_color
 from videoseg.stages import Direction
-from videoseg.types import Box, Point, PropagatorCapabilities, Rle, VideoSource
+from videoseg.types import Box, Point, Prompt, PropagatorCapabilities, Rle, VideoSource
 from videoseg_studio.editing.answers import answer_action
 from videoseg_studio.editing.clicks import mask_of_clicks
 from videoseg_studio.editing.colors import ObjectColors
@@ -66,6 +66,7 @@ class EditSession:
         self.folder, self.video = folder, video
         self._ledger = Ledger(folder, video.facts())
         self._colors = ObjectColors(video)
+        self._segmented: tuple[EditStages, Prompt, Rle] | None = None
 
     # -- what there is ---------------------------------------------------------------------
 
@@ -201,8 +202,9 @@ class EditSession:
             else:
                 base = self.mask(object_id, frame)
         mask = mask_of_clicks(
-            lambda prompt: stages.segment(self.video, prompt),
+            lambda prompt: self._segment(stages, prompt),
             self.video.size,
+            image=lambda: self.video[frame],
             object_id=object_id,
             frame=frame,
             points=points,
@@ -433,6 +435,15 @@ class EditSession:
                 ledger.store.flush()
                 written = time.monotonic()
             yield masks.frame
+
+    def _segment(self, stages: EditStages, prompt: Prompt) -> Rle:
+        """Return what the segmenter makes of a prompt; all clicks of a frame begin from it."""
+        known = self._segmented
+        if known is not None and known[0] is stages and known[1] == prompt:
+            return known[2]
+        mask = stages.segment(self.video, prompt)
+        self._segmented = stages, prompt, mask
+        return mask
 
     def _correct(self, object_id: int, correction: Correction) -> None:
         self._ledger.do({"do": "correct", "object": object_id, **correction.to_action()})
