@@ -82,9 +82,10 @@ def evaluate(
     """
     from videoseg_ray.actors import Actors
     from videoseg_ray.executor import RayExecutor
+    from videoseg_ray.standard_error import false_alarms_dropped
 
     actors = Actors(num_actors, cpus_per_actor, gpus_per_actor, retries)
-    with RayExecutor(actors, address=address) as executor:
+    with false_alarms_dropped(), RayExecutor(actors, address=address) as executor:
         status = click.get_current_context().invoke(
             evaluate_benchmark, workers=0, executor=executor, **options
         )
@@ -118,9 +119,10 @@ def batch(
     """
     from videoseg_ray.actors import Actors
     from videoseg_ray.executor import RayExecutor
+    from videoseg_ray.standard_error import false_alarms_dropped
 
     actors = Actors(num_actors, cpus_per_actor, gpus_per_actor, retries)
-    with RayExecutor(actors, address=address) as executor:
+    with false_alarms_dropped(), RayExecutor(actors, address=address) as executor:
         status = click.get_current_context().invoke(
             segment_batch, workers=0, executor=executor, **options
         )
