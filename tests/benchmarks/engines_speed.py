@@ -18,7 +18,6 @@ compared are the features.
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import sys
 import tempfile
@@ -155,33 +154,39 @@ def show(
         session = propagator.open(video)
         session.prompt(prompt)
         runs[way] = session.run()
+    # A video of one frame has nothing to track.
     for _ in range(len(video) if len(video) > 1 else 0):
         for way, run in runs.items():
             frames[way].append(measured(lambda run=run: next(run))[:2])
     usual = features[arguments.ways[0]]
     print(f"{arguments.network}, {arguments.threads} threads, {arguments.frames} frames")
-    print(
-        "| way | encoder, s | processor s | ratio | whole frame, s | processor s | ratio "
-        "| features differ by | first image, s |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    base = None
+    has_frames = len(video) > 1
+    columns = ["way", "encoder, s", "processor s", "ratio"]
+    columns += ["whole frame, s", "processor s", "ratio"] if has_frames else []
+    columns += ["features differ by", "first image, s"]
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
+    base: tuple[float, float] | None = None
     for way in opened:
-        alone = [statistics.median(values) for values in zip(*encoder[way], strict=True)]
+        alone = medians(encoder[way])
         # The first frame is the prompted one, which is not tracked.
-        tracked = frames[way][1:] or [(math.nan, math.nan)]
-        whole = [statistics.median(values) for values in zip(*tracked, strict=True)]
+        whole = medians(frames[way][1:]) if has_frames else (1.0, 1.0)
         base = base or (alone[1], whole[1])
         differs = max(
             float((one - other).abs().mean() / other.abs().mean())
             for one, other in zip(features[way], usual, strict=True)
         )
-        print(
-            f"| {way} | {alone[0]:.2f} | {alone[1]:.2f} | {base[0] / alone[1]:.2f} "
-            f"| {whole[0]:.2f} | {whole[1]:.2f} | {base[1] / whole[1]:.2f} "
-            f"| {differs:.1e} | {first[way]:.0f} |",
-            flush=True,
-        )
+        cells = [way, f"{alone[0]:.2f}", f"{alone[1]:.2f}", f"{base[0] / alone[1]:.2f}"]
+        if has_frames:
+            cells += [f"{whole[0]:.2f}", f"{whole[1]:.2f}", f"{base[1] / whole[1]:.2f}"]
+        cells += [f"{differs:.1e}", f"{first[way]:.0f}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def medians(measurements: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the median seconds and the median seconds of the processor."""
+    wall, processor = zip(*measurements, strict=True)
+    return statistics.median(wall), statistics.median(processor)
 
 
 if __name__ == "__main__":
