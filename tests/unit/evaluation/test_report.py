@@ -131,6 +131,15 @@ def test_rules_of_benchmarks_with_first_masks_are_told_in_words():
     assert "1 added to intersection and union" in page
 
 
+@pytest.mark.parametrize("propagator", ["xmem", {"name": "xmem", "options": {"size": 480}}])
+def test_where_first_masks_are_given_the_propagator_is_named(propagator):
+    pipeline = {"name": "attributes", "propagator": propagator}
+    asked = replace(report_of([record("a/0", 0.5)]), pipeline=pipeline)
+    assert "Pipeline attributes" in render_html(asked)
+    given = replace(report_of([record("a/0", 0.5, text="")]), pipeline=pipeline)
+    assert "Propagator xmem" in render_html(given)
+
+
 def test_breakdowns_hold_each_sample_once():
     records = [*many(), record("v0/failed", 0.0, failed=True)]
     report = report_of(records)

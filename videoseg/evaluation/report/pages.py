@@ -162,6 +162,10 @@ def _subtitle(report: EvaluationReport) -> str:
     system = "Predictions of another system"
     if report.pipeline:
         system = f"Pipeline {report.pipeline.get('name') or 'without a name'}"
+    used = report.pipeline.get("propagator")
+    if used and report.samples and not any(row.query for row in report.samples):
+        # Where first masks are given, nothing else of the pipeline runs.
+        system = f"Propagator {used['name'] if isinstance(used, Mapping) else used}"
     return f"{system} · protocol {report.protocol.name} · seed {report.seed}"
 
 
