@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_cutie import TINY, tiny_network
 from videoseg_cutie.network import CutieNetwork
-from videoseg_cutie.network.preparation import prepare
+from videoseg_cutie.network.preparation import _IMAGE_STEP, _OBJECT_STEPS, prepare
+from videoseg_xmem.network.openvino_steps import put_in_openvino
 
 
 def prepared(**options: bool) -> CutieNetwork:
@@ -54,21 +55,23 @@ def test_in_float32_openvino_takes_what_depends_on_the_image_alone() -> None:
     assert max(relative_error(found[name], expected[name]) for name in expected) < 1e-4
 
 
-def test_with_eight_bits_all_steps_take_any_number_of_objects() -> None:
+def test_all_steps_take_any_number_of_objects() -> None:
     pytest.importorskip("openvino")
-    usual, other = prepared(), prepared(openvino=True, eight_bit=True)
-    assert other.engines.keys() == {
-        "image_features",
-        "object_values",
-        "refined_reading",
-        "decoded",
-    }
-    alone = steps(other, 1)
+    usual, other = prepared(), prepared()
+    for step in (_IMAGE_STEP, *_OBJECT_STEPS):
+        put_in_openvino(other, step, eight_bit=False)
     for num_objects in (2, 1, 3):
         expected, found = steps(usual, num_objects), steps(other, num_objects)
         errors = {name: relative_error(found[name], expected[name]) for name in expected}
-        assert max(errors.values()) < 0.15
-        assert max(errors.values()) > 1e-4
-        # What objects do not share does not depend on how many there are.
-        for name in ("value", "deep", "summaries", "logits", "usual"):
-            torch.testing.assert_close(found[name][:1], alone[name], rtol=1e-3, atol=1e-3)
+        assert max(errors.values()) < 1e-4, errors
+
+
+def test_with_eight_bits_all_steps_change_a_little() -> None:
+    pytest.importorskip("openvino")
+    usual, other = prepared(), prepared(openvino=True, eight_bit=True)
+    assert len(other.engines) == 4
+    expected, found = steps(usual, 1), steps(other, 1)
+    errors = {name: relative_error(found[name], expected[name]) for name in expected}
+    assert 1e-3 < errors["logits"]
+    # Where queries may look is a hard choice, which rounding may change.
+    assert max(errors.values()) < 0.2, errors

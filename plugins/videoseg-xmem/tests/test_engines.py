@@ -10,7 +10,8 @@ import torch
 from videoseg_xmem import XMemPropagator
 from videoseg_xmem.checkpoint import random_network
 from videoseg_xmem.network import Dimensions, XMemNetwork
-from videoseg_xmem.network.preparation import prepare
+from videoseg_xmem.network.openvino_steps import put_in_openvino
+from videoseg_xmem.network.preparation import _IMAGE_STEP, _OBJECT_STEPS, prepare
 from videoseg_xmem.network.rewriting import fold_batch_norms
 
 from videoseg.engines import with_eight_bits
@@ -82,19 +83,22 @@ def test_openvino_computes_the_same_for_every_size() -> None:
 
 
 @pytest.mark.parametrize("sensory", [8, 0])
-def test_with_eight_bits_all_steps_take_any_number_of_objects(sensory: int) -> None:
+def test_all_steps_take_any_number_of_objects(sensory: int) -> None:
     pytest.importorskip("openvino")
     dimensions = Dimensions(key=8, value=32, sensory=sensory, width=8)
-    usual = prepared(dimensions)
-    other = prepared(dimensions, openvino=True, eight_bit=True)
+    usual, other = prepared(dimensions), prepared(dimensions)
+    for step in (_IMAGE_STEP, *_OBJECT_STEPS):
+        put_in_openvino(other, step, eight_bit=False)
+    for num_objects in (2, 1, 3):
+        assert relative_error(steps(other, num_objects), steps(usual, num_objects)) < 1e-4
+
+
+def test_with_eight_bits_all_steps_change_a_little() -> None:
+    pytest.importorskip("openvino")
+    usual, other = prepared(), prepared(openvino=True, eight_bit=True)
     assert other.engines.keys() == {"image_features", "object_values", "decoded"}
     for num_objects in (2, 1, 3):
-        found = steps(other, num_objects)
-        assert 1e-4 < relative_error(found, steps(usual, num_objects)) < 0.15
-        # The first object does not depend on how many there are besides it.
-        alone = steps(other, 1)
-        for one, first in zip(found, alone, strict=True):
-            torch.testing.assert_close(one[:1], first, rtol=1e-3, atol=1e-3)
+        assert 1e-3 < relative_error(steps(other, num_objects), steps(usual, num_objects)) < 0.2
 
 
 def test_with_eight_bits_the_sensory_memory_stays_where_it_is_not_updated() -> None:
