@@ -86,7 +86,8 @@ def test_openvino_computes_the_same_for_every_size() -> None:
 def test_all_steps_take_any_number_of_objects(sensory: int) -> None:
     pytest.importorskip("openvino")
     dimensions = Dimensions(key=8, value=32, sensory=sensory, width=8)
-    usual, other = prepared(dimensions), prepared(dimensions)
+    # Prepared for 8 bits, all its layers are as OpenVINO takes them.
+    usual, other = prepared(dimensions), prepared(dimensions, openvino=True, eight_bit=True)
     for step in (_IMAGE_STEP, *_OBJECT_STEPS):
         put_in_openvino(other, step, eight_bit=False)
     for num_objects in (2, 1, 3):
