@@ -269,7 +269,7 @@ class Competition:
                     cues.index,
                     self._gate(cues, carried[..., number]),
                     carried[..., number],
-                    partial(self._color_ratio, number, cues),
+                    partial(self._color.log_ratios, cues.colors, slice(number, number + 1)),
                 )
             else:
                 score[..., number] = _ABSENT_SCORE
@@ -291,9 +291,6 @@ class Competition:
                 sharp[..., place] *= cues.confidence
             np.add(sharp, blurred, out=carried[..., some])
         return _normalize(carried)
-
-    def _color_ratio(self, number: int, cues: FrameCues) -> FloatImage:
-        return self._color.log_ratios(cues.colors, slice(number, number + 1))[..., 0]
 
     def _gate(self, cues: FrameCues, carried: FloatImage) -> FloatImage | np.float32:
         import cv2

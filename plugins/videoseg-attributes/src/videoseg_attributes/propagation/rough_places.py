@@ -116,7 +116,8 @@ class RoughPlaces:
             frame: Frame index.
             gate: What the object's reach adds, at most 0, (h, w) or one number.
             carried: The object's posterior warped from the last frame, (h, w).
-            colors_of: Returns the log probability ratio of its colors to the background's, (h, w).
+            colors_of: Returns the log probability ratio of its colors to the background's,
+                (h, w, 1).
 
         Returns:
             The gate, opened inside of the box; less outside of it, and more inside where the mask
@@ -128,7 +129,7 @@ class RoughPlaces:
         mask = carried > 0.5
         if place is None or not mask.any() or not place.inside.any():
             return gate
-        colored = float((colors_of()[place.inside] > 0).mean())
+        colored = float((colors_of()[place.inside, 0] > 0).mean())
         shared = int((mask & place.inside).sum()) / int(mask.sum())
         trust = place.certainty * _ramp(colored / usual, _FILLED) * _ramp(shared, _SHARED)
         if trust <= 0:
