@@ -303,8 +303,8 @@ def test_a_configuration_may_only_name_classes_of_the_package(tmp_path: Path) ->
         ({"model": "toy"}, "has no trained weights; set random_weights=True"),
         ({"model": "toy", "random_weights": True, "checkpoint": "x.pt"}, "not both"),
         (
-            {"model": "toy", "random_weights": True, "precision": "int8"},
-            "precision.* must be .float32., .bfloat16. or .auto.",
+            {"model": "toy", "random_weights": True, "precision": "float16"},
+            "precision.* must be .float32., .bfloat16., .int8. or .auto.",
         ),
         ({"model": "toy", "random_weights": True, "device": "gpu"}, "device must be auto"),
         ({"model": "toy", "random_weights": True, "device": None}, "device.* must be text"),
