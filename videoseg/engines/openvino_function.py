@@ -87,7 +87,8 @@ class OpenVinoFunction:
                 # Newer versions of torch advise against tracing, which OpenVINO needs.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 # Unchecked, since a check would run the module thrice more.
-                traced = torch.jit.trace(module, examples, strict=False, check_trace=False)
+                trace: Any = torch.jit.trace
+                traced = trace(module, examples, strict=False, check_trace=False)
             model = _converted(openvino, traced, examples, shapes)
         return openvino.Core().compile_model(
             model,
