@@ -321,7 +321,9 @@ def _write_parts(
         writer: VideoWriter | None = None
         if "overlay" in parts and not is_picture:
             fps, times = clip_rate(segmentation.video, video, segmentation.frames)
-            writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
+            writer = stack.enter_context(
+                VideoWriter(stage / _OVERLAY, fps, timestamps=times, fast=True)
+            )
 
         def draw(item: tuple[int, Frame]) -> tuple[int, Frame, dict[int, BoolArray], Frame | None]:
             index, frame = item

@@ -232,3 +232,15 @@ def test_settings_may_be_numbers_of_numpy(tmp_path):
         writer.write(np.zeros((40, 60, 3), np.uint8))
     with Video.open(path) as video:
         assert (len(video), video.size, video.fps) == (1, (40, 60), 25)
+
+
+def test_a_fast_file_shows_the_same_at_the_same_times(tmp_path):
+    frames = [np.full((48, 64, 3), 40 + 10 * index, np.uint8) for index in range(9)]
+    for name, fast in (("usual.mp4", False), ("fast.mp4", True)):
+        with VideoWriter(tmp_path / name, 10, fast=fast) as writer:
+            for frame in frames:
+                writer.write(frame)
+    with Video.open(tmp_path / "usual.mp4") as usual, Video.open(tmp_path / "fast.mp4") as fast:
+        assert np.array_equal(usual.timestamps, fast.timestamps)
+        for index, frame in fast.iter_frames():
+            assert np.abs(frame.astype(int) - frames[index]).max() <= 4

@@ -46,7 +46,9 @@ _REFINE_PIXELS = 102_400  # of the grid on which masks are refined
 # Of the grid on which flow is measured: that of the masks, or 854x480 for presets that search
 # every second pixel or fewer.
 _FINE_FLOW_PIXELS, _FLOW_PIXELS = _REFINE_PIXELS, 410_000
-_CAMERA_STRIDE = 8  # every so many pixels of the cue grid are used to fit the camera
+# The camera is fitted to every eighth pixel in both directions, or so many pixels where the grid
+# is small, but no more than every fourth.
+_CAMERA_PIXELS, _CAMERA_STRIDES = 690, (4, 8)
 _LIGHTNESS_BINS, _HUE_BINS = 16, 32  # of lightness; of a* and b*
 _HUE_REACH = 60.0  # Lab units of a* and b* around gray
 NUM_COLORS = _LIGHTNESS_BINS * _HUE_BINS * _HUE_BINS
@@ -197,6 +199,8 @@ class CueStream:
             else (max(1, round(height * scale)), max(1, round(width * scale)))
         )
         self._center = _center_weight(self.cue_size)
+        stride = round(float(np.sqrt(self.cue_size[0] * self.cue_size[1] / _CAMERA_PIXELS)))
+        self._camera_stride = min(max(stride, _CAMERA_STRIDES[0]), _CAMERA_STRIDES[1])
 
     def __iter__(self) -> Generator[FrameCues, None, None]:
         # Loaded before, since its import does not bear two threads at once.
@@ -264,11 +268,21 @@ class CueStream:
         # The only worker has measured the earlier ones by now.
         before, look = queued.look.result(), newer.result()
         preset = self.window.preset
-        found = dense_flow(look.gray, before.gray, scale=1.0, preset=preset)
-        opposite = dense_flow(before.gray, look.gray, scale=1.0, preset=preset, opposite=found)
-        back, ahead = (resize_flow(flow, self.cue_size) for flow in (found, opposite))
+        # Masks are carried along the flow back. The other tells how far to trust it, and how
+        # strongly things move, for which less will do.
+        back, ahead = (
+            resize_flow(
+                dense_flow(first, second, scale=1.0, preset=preset, quick=quick), self.cue_size
+            )
+            for first, second, quick in (
+                (look.gray, before.gray, False),
+                (before.gray, look.gray, True),
+            )
+        )
         is_cut = begins_shot(before.thumb, look.thumb)
-        ahead_residual = residual_motion(ahead, fit_camera_motion(ahead, stride=_CAMERA_STRIDE))
+        ahead_residual = residual_motion(
+            ahead, fit_camera_motion(ahead, stride=self._camera_stride)
+        )
         earlier = queued.pair.result() if queued.pair is not None else None
         strength = None
         if earlier is not None and not earlier.is_cut and not is_cut:
@@ -277,7 +291,7 @@ class CueStream:
             back,
             ahead,
             flow_confidence(back, ahead),
-            residual_motion(back, fit_camera_motion(back, stride=_CAMERA_STRIDE)),
+            residual_motion(back, fit_camera_motion(back, stride=self._camera_stride)),
             ahead_residual,
             is_cut,
             strength,

@@ -38,10 +38,9 @@ FLOW_PRESETS: tuple[FlowPreset, ...] = ("ultrafast", "fast", "fine", "balanced",
 # The search works on 8-pixel patches of a pyramid; smaller frames are padded up to this.
 _MIN_SIDE = 32
 _ERROR_OF_LENGTH = 0.1  # round-trip error allowed for each pixel of displacement
-# Pixels between patches of ``fine`` and steps of each patch's search, and the same where the flow
-# the other way is known; all measured with flow_davis.py in tests/benchmarks.
-_STRIDE, _STEPS = 5, 12
-_STRIDE_BACK, _STEPS_BACK = 7, 6
+# Pixels between patches of ``fine``, and where the search is quick; both measured with
+# flow_davis.py in tests/benchmarks.
+_STRIDE, _QUICK_STRIDE = 5, 7
 
 
 def to_gray(frame: Frame) -> GrayFrame:
@@ -64,7 +63,7 @@ def dense_flow(
     *,
     scale: float = 0.5,
     preset: FlowPreset = "medium",
-    opposite: FloatImage | None = None,
+    quick: bool = False,
 ) -> FloatImage:
     """Return the flow from one gray frame to another (dense inverse search).
 
@@ -76,17 +75,15 @@ def dense_flow(
             time), ``medium``, or ``fine``, which searches every pixel of its grid, where the
             others search every second one or fewer: as good as ``balanced`` on a grid with
             twice the sides, in a third of the time.
-        opposite: The flow from the second frame to the first, as this function returns it. With
-            ``fine`` the search begins from it, at once on the finest grid, and takes two thirds
-            of the time; other presets make no use of it.
+        quick: Search with fewer patches, in two thirds of the time and less exactly. Other presets
+            than ``fine`` make no use of it.
 
     Returns:
         Shape (max(1, round(H x scale)), max(1, round(W x scale)), 2), in pixels of that
         shrunk grid. See ``resize_flow`` for another grid.
 
     Raises:
-        ShapeError: If the frames are not two gray frames of one size, or the opposite flow has
-            another size than the result.
+        ShapeError: If the frames are not two gray frames of one size.
         ConfigError: If scale or preset is not allowed.
     """
     import cv2
@@ -103,8 +100,6 @@ def dense_flow(
         raise ConfigError(f"preset must be one of {', '.join(FLOW_PRESETS)}, got {preset!r}")
     height, width = first_gray.shape
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    if opposite is not None and opposite.shape != (*small, 2):
-        raise ShapeError("the opposite flow", actual=opposite.shape, expected=f"{(*small, 2)}")
     first, second = (
         _at_least(resize_image(gray, small), _MIN_SIDE) for gray in (first_gray, second_gray)
     )
@@ -115,18 +110,13 @@ def dense_flow(
         search.setPatchStride(4)
         search.setGradientDescentIterations(12)
         search.setVariationalRefinementIterations(3)
-    start: FloatImage | None = None
-    if preset == "fine":
+    elif preset == "fine":
         search.setFinestScale(0)
-        search.setPatchStride(_STRIDE if opposite is None else _STRIDE_BACK)
-        search.setGradientDescentIterations(_STEPS if opposite is None else _STEPS_BACK)
+        search.setPatchStride(_QUICK_STRIDE if quick else _STRIDE)
+        search.setGradientDescentIterations(12)
         # Variational refinement of every pixel takes longer than the search, and gained nothing.
         search.setVariationalRefinementIterations(0)
-        if opposite is not None:
-            start = np.asarray(_at_least(-opposite, _MIN_SIDE), dtype=np.float32)
-            if hasattr(search, "setCoarsestScale"):  # not in OpenCV 4.10
-                search.setCoarsestScale(0)
-    flow: FloatImage = search.calc(first, second, start)
+    flow: FloatImage = search.calc(first, second, None)
     flow = flow[: small[0], : small[1]]
     # Flat frames give the search nothing to hold on to; nothing may leave the frame by more
     # than its own size.
@@ -225,11 +215,12 @@ def flow_confidence(there: FloatImage, back: FloatImage) -> FloatImage:
     return confidence
 
 
-def _at_least(image: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+def _at_least(gray: GrayFrame, side: int) -> GrayFrame:
     import cv2
 
-    height, width = image.shape[:2]
+    height, width = gray.shape
     bottom, right = max(0, side - height), max(0, side - width)
     if bottom == 0 and right == 0:
-        return np.ascontiguousarray(image)
-    return np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
+        return np.ascontiguousarray(gray)
+    padded = cv2.copyMakeBorder(gray, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, dtype=np.uint8)
