@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -90,9 +91,9 @@ def main() -> None:
                 places[click[0]].append(click[1])
                 begin = time.process_time()
                 mask = mask_of_clicks(
-                    lambda prompt, video=video: stages.segment(video, prompt),
+                    partial(stages.segment, video),
                     video.size,
-                    image=lambda video=video, frame=frame: video[frame],
+                    image=partial(video.__getitem__, frame),
                     object_id=1,
                     frame=frame,
                     points=places[True],
