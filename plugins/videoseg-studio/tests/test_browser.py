@@ -205,6 +205,19 @@ def test_clicks_right_after_a_new_object_are_meant_for_it(browser, address):
         assert [round(one["points"][0][0]) for one in sent] == [40, 100]
 
 
+def test_a_click_that_changes_nothing_says_so(browser, address):
+    with page_of(browser) as page:
+        open_video(page, address, "clip.mp4")
+        page.get_by_role("button", name="New object").click()
+        says(page, "New object")
+        click(page, 100, 90)
+        says(page, "new mask after")
+        click(page, 100, 90)
+        says(page, "nothing changed, since the place is in its mask")
+        click(page, 20, 100, button="right")
+        says(page, "nothing changed, since the place is outside its mask")
+
+
 def test_the_keyboard_is_enough(browser, address):
     with page_of(browser) as page:
         open_video(page, address, "clip.mp4")

@@ -23,6 +23,8 @@ export async function showStart() {
   for (const id of ["pipeline", "pipeline-b"]) $(id).replaceChildren(...page.start.pipelines.map(option));
   const other = page.start.pipelines.filter((one) => one.usable)[1];
   if (other) $("pipeline-b").value = other.name;
+  // A pipeline agrees with itself.
+  $("compare").closest("label").hidden = !other;
   $("format").replaceChildren(...page.start.formats.map((name) => make("option", { value: name }, name)));
   if (page.start.formats.includes("coco")) $("format").value = "coco";
   showFormat();
