@@ -340,6 +340,12 @@ def test_a_page_that_may_not_follow_says_so_and_works_on(browser, address):
 
 def test_an_uploaded_video_can_be_deleted(browser, address, folder):
     with page_of(browser) as page:
+        # The file comes before the page knows what the studio offers.
+        def answer_late(route):
+            page.wait_for_timeout(300)
+            route.continue_()
+
+        page.route("**/studio/start", answer_late)
         page.goto(address)
         page.set_input_files("#file", folder / "clip.mp4")
         playwright.expect(page.locator("#time")).to_contain_text("/ 11")

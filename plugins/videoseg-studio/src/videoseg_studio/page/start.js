@@ -39,6 +39,8 @@ function deleteUpload(name, shown) {
 }
 
 export async function sendFile(file) {
+  // A file may be dropped before the page knows what the studio offers.
+  if (!page.start) await showStart();
   const { max_upload_bytes: most } = page.start;
   if (file.size > most) {
     throw new Error(`This file has ${Math.ceil(file.size / 1e6)} MB; at most ${Math.floor(most / 1e6)} MB are taken. Copy it into the project folder instead, or start the studio with a larger --max-upload.`);
