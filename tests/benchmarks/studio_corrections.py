@@ -3,7 +3,7 @@
 The wrong masks are those of a segmenter that was given the true boxes. Then somebody clicks in
 the middle of the largest error, three times.
 
-    python tests/benchmarks/studio_corrections.py DAVIS [--pipeline attributes] [--clicks 3]
+    python tests/benchmarks/studio_corrections.py DAVIS [--anywhere] [--clicks 3]
 
 ``DAVIS`` has the folders ``JPEGImages/480p`` and ``Annotations/480p``.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -41,8 +42,14 @@ def find_cases(root: Path) -> Iterator[tuple[vs.Video, int, BoolArray]]:
                     yield video, frame, ids == value
 
 
-def find_click(mask: BoolArray, truth: BoolArray) -> tuple[bool, Point] | None:
-    """Return the middle of the largest error, and whether it is missing; None without one."""
+def find_click(mask: BoolArray, truth: BoolArray, *, anywhere: bool) -> tuple[bool, Point] | None:
+    """Return a place in the largest error, and whether it is missing; None without an error.
+
+    Args:
+        mask: The mask, shape (H, W).
+        truth: The true mask.
+        anywhere: Any place at least half as deep in the error as its middle, not the middle.
+    """
     largest, click = 0, None
     for is_missing, wrong in ((True, truth & ~mask), (False, mask & ~truth)):
         _, labels, measures, _ = cv2.connectedComponentsWithStats(wrong.astype(np.uint8))
@@ -50,7 +57,10 @@ def find_click(mask: BoolArray, truth: BoolArray) -> tuple[bool, Point] | None:
             if area > largest:
                 inside = np.pad((labels == label).astype(np.uint8), 1)
                 depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-                row, column = np.unravel_index(depth[1:-1, 1:-1].argmax(), mask.shape)
+                depth = depth[1:-1, 1:-1]
+                places = np.argwhere(depth >= (0.5 if anywhere else 1.0) * depth.max())
+                chosen = np.random.default_rng(len(places)).integers(len(places))
+                row, column = places[chosen if anywhere else 0]
                 largest, click = area, (is_missing, Point(column + 0.5, row + 0.5))
     return click
 
@@ -66,6 +76,7 @@ def main() -> None:
     parser.add_argument("davis", type=Path)
     parser.add_argument("--pipeline", default="attributes")
     parser.add_argument("--clicks", type=int, default=3)
+    parser.add_argument("--anywhere", action="store_true", help="not in the very middle")
     options = parser.parse_args()
     stages = EditStages(vs.Pipeline.from_name(options.pipeline))
     scores, seconds = [], []
@@ -75,14 +86,14 @@ def main() -> None:
         places: dict[bool, list[Point]] = {True: [], False: []}
         row = [region_j(mask, truth)]
         for _ in range(options.clicks):
-            click = find_click(mask, truth)
+            click = find_click(mask, truth, anywhere=options.anywhere)
             if click is not None:
                 places[click[0]].append(click[1])
                 begin = time.process_time()
                 mask = mask_of_clicks(
-                    lambda prompt, video=video: stages.segment(video, prompt),
+                    partial(stages.segment, video),
                     video.size,
-                    image=lambda video=video, frame=frame: video[frame],
+                    image=partial(video.__getitem__, frame),
                     object_id=1,
                     frame=frame,
                     points=places[True],

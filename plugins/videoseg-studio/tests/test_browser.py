@@ -209,6 +209,19 @@ def test_clicks_right_after_a_new_object_are_meant_for_it(browser, address):
         assert [round(one["points"][0][0]) for one in sent] == [40, 100]
 
 
+def test_a_click_that_changes_nothing_says_so(browser, address):
+    with page_of(browser) as page:
+        open_video(page, address, "clip.mp4")
+        page.get_by_role("button", name="New object").click()
+        says(page, "New object")
+        click(page, 100, 90)
+        says(page, "new mask after")
+        click(page, 100, 90)
+        says(page, "nothing changed, since the place is in its mask")
+        click(page, 20, 100, button="right")
+        says(page, "nothing changed, since the place is outside its mask")
+
+
 def test_the_keyboard_is_enough(browser, address):
     with page_of(browser) as page:
         open_video(page, address, "clip.mp4")
@@ -331,6 +344,12 @@ def test_a_page_that_may_not_follow_says_so_and_works_on(browser, address):
 
 def test_an_uploaded_video_can_be_deleted(browser, address, folder):
     with page_of(browser) as page:
+        # The file comes before the page knows what the studio offers.
+        def answer_late(route):
+            page.wait_for_timeout(300)
+            route.continue_()
+
+        page.route("**/studio/start", answer_late)
         page.goto(address)
         page.set_input_files("#file", folder / "clip.mp4")
         playwright.expect(page.locator("#time")).to_contain_text("/ 11")

@@ -26,7 +26,7 @@ BOX = {"frame": 0, "box": [8, 8, 24, 24]}
     [
         ({"query": ""}, "give either 'query', or 'objects'"),
         ({"objects": [BOX]}, "no query is needed"),
-        ({"start": "soon"}, "start"),
+        ({"start": "soon"}, "start: give seconds, such as 12.5"),
         ({"start": -1}, "start"),
         ({"end": "1:2:3:4"}, "end"),
         ({"end": "1" * 100}, "end"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from videoseg.errors import ConfigError
 from videoseg.plugins import Option
@@ -30,11 +31,36 @@ __all__ = [
 _SIZE = Annotated[int, Field(ge=1, le=65_536)]
 _NUMBER = Annotated[float, Field(allow_inf_nan=False)]
 _POINTS = Annotated[list[tuple[_NUMBER, _NUMBER]], Field(max_length=200)]
-_SECONDS = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
-# What ``Video.part`` reads, for clients and their tools: seconds, a time, or a frame.
-_TIME = Annotated[
-    str,
-    Field(max_length=32, pattern=r"^(\d{1,12}f|(\d{1,4}:){0,2}\d{1,9}(\.\d{1,9})?)$"),
+_PLACE_TEXT = r"^(\d{1,12}f|(\d{1,4}:){0,2}\d{1,9}(\.\d{1,9})?)$"
+_LONGEST_VIDEO = 1e7
+"""In seconds; beyond any video."""
+
+
+def _check_place(place: float | str) -> float | str:
+    """Check what ``Video.part`` reads once the video is open."""
+    if isinstance(place, str):
+        is_one = re.fullmatch(_PLACE_TEXT, place) is not None
+    else:
+        is_one = 0 <= place <= _LONGEST_VIDEO
+    if not is_one:
+        raise ValueError(
+            "give seconds, such as 12.5 or '1:02.5', or a frame, such as '300f'; got "
+            f"{shorten(place)}"
+        )
+    return place
+
+
+_Place = Annotated[
+    float | str,
+    AfterValidator(_check_place),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": _LONGEST_VIDEO},
+                {"type": "string", "pattern": _PLACE_TEXT},
+            ]
+        }
+    ),
 ]
 
 
@@ -91,10 +117,10 @@ class SubmittedJob(BaseModel):
         "lists those on offer.",
     )
     seed: int = Field(0, description="The seed of everything random.", ge=0, lt=2**32)
-    start: _SECONDS | _TIME | None = Field(
+    start: _Place | None = Field(
         None, description="Begin here: seconds (12.5, '1:02.5') or a frame ('300f')."
     )
-    end: _SECONDS | _TIME | None = Field(
+    end: _Place | None = Field(
         None, description="End here, itself not included: seconds or a frame."
     )
     every: int = Field(1, description="Look at every so many frames only.", ge=1, le=1_000_000)

@@ -194,7 +194,8 @@ def _checked(data: Any) -> SubmittedJob:
         return SubmittedJob.model_validate(data)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'the body'}: {item['msg']}"
+            f"{'.'.join(map(str, item['loc'])) or 'the body'}: "
+            f"{item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_url=False, include_input=False)
         ]
         raise ConfigError(problems) from error

@@ -23,6 +23,12 @@ _SURE = 0.7
 _LIKELY = 1.2
 """Up to here they are at first taken to be; colors then decide."""
 
+_MOST_SURE, _MOST_LIKELY = 0.01, 0.02
+"""Limits of both, in diagonals of the frame: a leg may be clicked far from the body."""
+
+_LEAST_SURE = 3.0
+"""Pixels that certainly change around a click: it must be seen to do something."""
+
 _ROUNDS = 2
 """Cuts, before each of which colors are learned anew."""
 
@@ -62,9 +68,10 @@ def cut_around(image: Frame, mask: BoolArray, point: Point) -> BoolArray:
     there = side[rows, columns]
     y, x = np.ogrid[rows.start : rows.start + there.shape[0], : there.shape[1]]
     apart = np.hypot(x + columns.start + 0.5 - point.x, y + 0.5 - point.y)
-    sure = (apart <= max(1.0, min(_SURE * distance, reach))) | (apart == apart.min())
+    certain = min(_SURE * distance, _MOST_SURE * diagonal)
+    sure = (apart <= max(_LEAST_SURE, certain)) | (apart == apart.min())
     labels = np.where(apart <= reach, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
-    labels[apart <= min(_LIKELY * distance, reach)] = cv2.GC_PR_FGD
+    labels[apart <= min(_LIKELY * distance, _MOST_LIKELY * diagonal, reach)] = cv2.GC_PR_FGD
     labels[there | sure] = cv2.GC_FGD
     found = _cut(np.ascontiguousarray(image[rows, columns]), labels) & (apart <= reach)
     changed = np.zeros(mask.shape, dtype=bool)

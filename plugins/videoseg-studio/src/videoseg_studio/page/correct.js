@@ -71,6 +71,7 @@ export function correct({ positive = [], negative = [], box = null }) {
         const id = meant || page.chosen;
         const object = page.project.objects.find((one) => one.id === id);
         const here = object?.corrections.find((one) => one.frame === frame && one.origin === "user");
+        const before = page.source.masksNow(frame)?.[id];
         const begin = performance.now();
         const project = await post(`/projects/${page.project.id}/correct`, {
           object: id,
@@ -83,7 +84,10 @@ export function correct({ positive = [], negative = [], box = null }) {
         page.source.putMasks(project.masks);
         takeProject(project);
         const took = ((performance.now() - begin) / 1000).toFixed(1);
-        tell(`${capitalize(objectName(project.objects.find((one) => one.id === id)))} on frame ${frame}: new mask after ${took} s. Propagate to bring it into the other frames.`);
+        const about = `${capitalize(objectName(project.objects.find((one) => one.id === id)))} on frame ${frame}`;
+        const same = before !== undefined && before === project.masks.frames[frame]?.[id];
+        if (same && !box) tell(`${about}: nothing changed, since ${negative.length ? "the place is outside its mask" : "the place is in its mask"}.`);
+        else tell(`${about}: new mask after ${took} s. Propagate to bring it into the other frames.`);
       } finally {
         first.waiting = first.waiting.filter((one) => !waiting.includes(one));
         first.redraw();

@@ -23,6 +23,8 @@ export async function showStart() {
   for (const id of ["pipeline", "pipeline-b"]) $(id).replaceChildren(...page.start.pipelines.map(option));
   const other = page.start.pipelines.filter((one) => one.usable)[1];
   if (other) $("pipeline-b").value = other.name;
+  // A pipeline agrees with itself.
+  $("compare").closest("label").hidden = !other;
   $("format").replaceChildren(...page.start.formats.map((name) => make("option", { value: name }, name)));
   if (page.start.formats.includes("coco")) $("format").value = "coco";
   showFormat();
@@ -37,6 +39,8 @@ function deleteUpload(name, shown) {
 }
 
 export async function sendFile(file) {
+  // A file may be dropped before the page knows what the studio offers.
+  if (!page.start) await showStart();
   const { max_upload_bytes: most } = page.start;
   if (file.size > most) {
     throw new Error(`This file has ${Math.ceil(file.size / 1e6)} MB; at most ${Math.floor(most / 1e6)} MB are taken. Copy it into the project folder instead, or start the studio with a larger --max-upload.`);
