@@ -64,7 +64,7 @@ _PART_OPTIONS = (
         "--max-side",
         type=click.IntRange(min=16),
         metavar="PX",
-        help="Look at frames scaled down to this longer side: somewhat quicker, less exact outlines.",
+        help="Look at frames scaled down to this longer side: quicker, less exact outlines.",
     ),
 )
 
