@@ -32,7 +32,7 @@ def videoseg(
     variables that only a new one reads.
     """
     variables = environment(plugins, **more)
-    if hasattr(os, "fork") and not any(name.startswith(_AT_START) for name in more):
+    if sys.platform == "linux" and not any(name.startswith(_AT_START) for name in more):
         return run_warm([*map(str, arguments)], folder=folder, environment=variables)
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],

@@ -3,7 +3,7 @@
 Each fork is a process of its own, with its own arguments, folder, environment and files, and
 ends as any process does. Only the half second in which Python imports libraries is saved. What
 depends on how the interpreter itself was started (``PYTHON*`` variables, the locale) needs a
-real start.
+real start. For Linux: libraries of macOS do not survive a fork.
 """
 
 from __future__ import annotations
@@ -54,7 +54,12 @@ def run_warm(
 @functools.cache
 def _server() -> subprocess.Popen[str]:
     server = subprocess.Popen(
-        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Threads of NumPy's would not be there in a fork.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
     atexit.register(_end, server)
     return server

@@ -58,13 +58,13 @@ _PART_OPTIONS = (
         type=click.IntRange(min=1),
         default=1,
         metavar="N",
-        help="Look at every Nth frame only.",
+        help="Look at every Nth frame only: what saves the most time.",
     ),
     click.option(
         "--max-side",
         type=click.IntRange(min=16),
         metavar="PX",
-        help="Look at frames scaled down to this longer side.",
+        help="Look at frames scaled down to this longer side: quicker, less exact outlines.",
     ),
 )
 

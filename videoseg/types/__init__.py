@@ -15,9 +15,6 @@ from videoseg.types.detections import Detection
 from videoseg.types.episode import (
     AnswerStatus,
     Episode,
-    FrameGroup,
-    FrameRole,
-    FrameSelection,
     Grounding,
     Look,
     Move,
@@ -39,6 +36,7 @@ from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities, Ro
 from videoseg.types.rle import Rle
 from videoseg.types.runs import RunChecker
 from videoseg.types.scores import PublishedScore
+from videoseg.types.selection import FrameGroup, FrameRole, FrameSelection
 from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoFacts, VideoPart, VideoSource
 

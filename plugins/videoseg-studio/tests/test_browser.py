@@ -1,7 +1,6 @@
 """The page in a real browser, as a person uses it.
 
-Needs the Python package playwright and a Chromium of the system. Without them it is skipped, or
-fails where VIDEOSEG_TESTS_NEED_BROWSER is set, as in `.ci/run`.
+Needs the Python package playwright and a Chromium of the system.
 """
 
 from __future__ import annotations
@@ -20,17 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import running_browser, skip_without_browser
 
 import videoseg as vs
 from videoseg.video import write_video
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-if "VIDEOSEG_TESTS_NEED_BROWSER" not in os.environ:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium", allow_module_level=True)
-    pytest.importorskip("playwright.sync_api", reason="not installed: pip install playwright")
+skip_without_browser()
 
 from playwright import sync_api as playwright  # noqa: E402
 
@@ -79,13 +73,8 @@ def address(folder):
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.fail("no Chromium is installed: apt-get install chromium", pytrace=False)
-    with playwright.sync_playwright() as started:
-        # As root, which containers are, Chromium has no sandbox of its own.
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with running_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["wide", "narrow"])

@@ -198,6 +198,16 @@ def test_the_help_of_show_names_every_kind(run):
     assert all(kind in text for kind in KINDS)
 
 
+def test_a_component_is_shown_without_its_kind_or_the_kinds_are_told(run, capsys):
+    assert run("plugins", "show", "flow").out == run("plugins", "show", "propagator", "flow").out
+    registry = vs.default_registry()
+    kinds = [kind for kind in KINDS if "attributes" in registry.names(kind)]
+    assert len(kinds) > 1
+    assert main(["plugins", "show", "attributes"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert all(f"videoseg plugins show {kind} attributes" in told for kind in kinds)
+
+
 def test_a_pipeline_has_stages_instead_of_options(run):
     assert "options" not in run("plugins", "show", "pipeline", "attributes").out
     assert "options" not in json.loads(

@@ -275,6 +275,15 @@ def test_plots_hold_every_sample_and_stay_within_their_frame():
     assert not histogram({}, title="t", label="J").bars
 
 
+@pytest.mark.parametrize("low, high", [(0.0325, 0.0334), (0.001, 0.9), (3, 7), (100.1, 100.4)])
+def test_no_two_ticks_of_a_plot_say_the_same(low, high):
+    points = [Point(low, 0.5, 0, "t"), Point(high, 0.5, 0, "t")]
+    for percent in (False, True):
+        plot = scatter(points, title="t", x_label="x", y_label="y", percent=percent)
+        texts = [tick.text for tick in plot.marks]
+        assert len(set(texts)) == len(texts) > 1
+
+
 def test_a_report_can_be_shown_in_a_notebook():
     html = report_of(many())._repr_html_()
     Page(html)

@@ -288,7 +288,7 @@ def test_an_export_of_many_that_is_interrupted_keeps_those_before(small, tmp_pat
 
     with pytest.raises(KeyboardInterrupt):
         export_all(results(), tmp_path, format=name)
-    [path] = [each for each in tmp_path.rglob("*.json")]
+    [path] = tmp_path.rglob("*.json")
     videos = json.loads(path.read_text())["videos"]
     assert [each if name == "youtube-vos" else each["name"] for each in videos] == ["one", "two"]
 

@@ -169,6 +169,7 @@ def scatter(
     low, high = min(xs), max(xs)
     logarithmic = low > 0 and high / low > 8
     place = _scale(low, high, logarithmic)
+    ticks = _ticks(low, high, logarithmic)
     taken: Counter[tuple[int, int]] = Counter()
     dots = []
     for point in points:
@@ -185,8 +186,8 @@ def scatter(
         f"{x_label}{', logarithmic' if logarithmic else ''}",
         _share_grid(),
         tuple(
-            Tick(round(place(tick), 1), _number(100 * tick if percent else tick))
-            for tick in _ticks(low, high, logarithmic)
+            Tick(round(place(tick), 1), text)
+            for tick, text in zip(ticks, _numbers(ticks, percent=percent), strict=True)
         ),
         dots=tuple(dots),
     )
@@ -274,3 +275,14 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
+
+
+def _numbers(values: Sequence[float], *, percent: bool) -> list[str]:
+    """Return texts with as many digits as tell the values apart."""
+    values = [100 * value if percent else value for value in values]
+    texts = [_number(value) for value in values]
+    for digits in range(3, 10):
+        if len(set(texts)) == len(values):
+            break
+        texts = [f"{value:.{digits}g}" for value in values]
+    return texts
