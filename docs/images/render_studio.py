@@ -28,7 +28,7 @@ SIZE = {"width": 1280, "height": 860}
 
 
 def use_page(page: Page, address: str) -> None:
-    """Ask the question, and mark another object with two clicks."""
+    """Ask the question, and mark another object with three clicks."""
     page.set_default_timeout(400_000)
     expect.set_options(timeout=400_000)
     page.goto(address)
@@ -41,7 +41,8 @@ def use_page(page: Page, address: str) -> None:
     canvas = page.locator("#canvas-a")
     bounds = canvas.bounding_box()
     assert bounds is not None
-    for x, y, button in ((0.5, 0.62, "left"), (0.62, 0.6, "right")):
+    clicks = ((0.5, 0.62, "left"), (0.62, 0.6, "right"), (0.57, 0.715, "right"))
+    for x, y, button in clicks:
         canvas.click(position={"x": bounds["width"] * x, "y": bounds["height"] * y}, button=button)
         page.wait_for_timeout(500)
         expect(page.locator("#status")).to_contain_text("new mask")
