@@ -28,7 +28,7 @@ SIZE = {"width": 1280, "height": 860}
 
 
 def use_page(page: Page, address: str) -> None:
-    """Ask the question, and mark another object with two clicks."""
+    """Ask the question, and mark another object with a box."""
     page.set_default_timeout(400_000)
     expect.set_options(timeout=400_000)
     page.goto(address)
@@ -41,12 +41,15 @@ def use_page(page: Page, address: str) -> None:
     canvas = page.locator("#canvas-a")
     bounds = canvas.bounding_box()
     assert bounds is not None
-    for x, y, button in ((0.5, 0.62, "left"), (0.62, 0.6, "right")):
-        canvas.click(position={"x": bounds["width"] * x, "y": bounds["height"] * y}, button=button)
-        page.wait_for_timeout(500)
-        expect(page.locator("#status")).to_contain_text("new mask")
-    # The second mask comes with an undo of its own; nothing else tells the two apart.
-    page.wait_for_timeout(20_000)
+    corners = ((0.408, 0.32), (0.632, 0.715))
+    places = [
+        (bounds["x"] + bounds["width"] * x, bounds["y"] + bounds["height"] * y) for x, y in corners
+    ]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=5)
+    page.mouse.up()
+    expect(page.locator("#status")).to_contain_text("new mask")
     page.get_by_role("button", name="Play").focus()
     page.wait_for_timeout(1_000)
 
