@@ -91,11 +91,10 @@ class OpenVinoFunction:
                     "ignore",
                     torch.jit.TracerWarning,  # type: ignore[attr-defined]
                 )
-                # OpenVINO would trace by itself, and let torch check by running it thrice more.
-                traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                    module, examples, strict=False, check_trace=False
-                )
-                model = openvino.convert_model(traced, example_input=examples, input=shapes)
+                # Unchecked, since a check would run the module thrice more.
+                trace: Any = torch.jit.trace
+                traced = trace(module, examples, strict=False, check_trace=False)
+            model = _converted(openvino, traced, examples, shapes)
         return openvino.Core().compile_model(
             model,
             "CPU",
@@ -108,3 +107,21 @@ class OpenVinoFunction:
                 "ENABLE_CPU_PINNING": False,
             },
         )
+
+
+def _converted(openvino: Any, traced: Any, examples: Any, shapes: list[list[int]]) -> Any:
+    """Return a traced module as a model of OpenVINO, for tensors of float32.
+
+    It does what ``openvino.convert_model`` does but for sending statistics to its makers, for
+    which a process is started that waits for the network.
+    """
+    decoders = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
+    frontend = importlib.import_module("openvino.frontend").FrontEndManager()
+    frontend = frontend.load_by_framework("pytorch")
+    decoder = decoders.TorchScriptPythonDecoder(traced, example_input=examples)
+    model = frontend.convert(frontend.load(decoder))
+    for parameter, shape in zip(model.get_parameters(), shapes, strict=True):
+        parameter.set_element_type(openvino.Type.f32)
+        parameter.set_partial_shape(openvino.PartialShape(shape))
+    model.validate_nodes_and_infer_types()
+    return model

@@ -1,4 +1,4 @@
-"""The encoder of images in OpenVINO, and its 8-bit convolutions."""
+"""Steps of the network in OpenVINO, and 8-bit numbers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 import torch
 from videoseg_xmem import XMemPropagator
 from videoseg_xmem.checkpoint import random_network
-from videoseg_xmem.network import Dimensions
-from videoseg_xmem.network.openvino_encoder import OpenVinoEncoder
-from videoseg_xmem.network.preparation import prepare
+from videoseg_xmem.network import Dimensions, XMemNetwork
+from videoseg_xmem.network.openvino_steps import put_in_openvino
+from videoseg_xmem.network.preparation import _IMAGE_STEP, _OBJECT_STEPS, prepare
 from videoseg_xmem.network.rewriting import fold_batch_norms
 
 from videoseg.engines import with_eight_bits
@@ -48,20 +48,68 @@ def test_eight_bits_change_features_a_little() -> None:
     assert relative_error(encoder()(image()), usual(image())) == 0
 
 
+def prepared(dimensions: Dimensions = TINY, **options: bool) -> XMemNetwork:
+    network = random_network(dimensions, seed=2)
+    return prepare(network, device=torch.device("cpu"), dtype=torch.float32, **options)
+
+
+def steps(network: XMemNetwork, num_objects: int, *, tall: int = 2) -> tuple[torch.Tensor, ...]:
+    """Return what a network makes of a frame and of objects that are the same for each number."""
+    generator = torch.Generator().manual_seed(4)
+    channels = network.dimensions.sensory
+
+    def some(count: int, *shape: int) -> torch.Tensor:
+        return torch.rand(count, *shape, generator=generator)[:num_objects]
+
+    readout, state = some(3, network.dimensions.value, tall, 3), some(3, channels, tall, 3)
+    # Masks of other objects are seen, so only one has any.
+    masks = torch.zeros(num_objects, 16 * tall, 48)
+    masks[0, :20, 10:30] = 1
+    sensory = state if channels else None
+    with torch.inference_mode():
+        frame = network.encode_key(image(16 * tall))
+        value, deep = network.encode_value(image(16 * tall), frame.features[0], masks, sensory)
+        logits, usual = network.segment(frame.features, readout, sensory, update=True)
+    found = (frame.key, frame.shrinkage, frame.selection, *frame.features, value, logits)
+    return (*found, *(one for one in (deep, usual) if one is not None))
+
+
 def test_openvino_computes_the_same_for_every_size() -> None:
     pytest.importorskip("openvino")
-    usual = encoder()
-    other = OpenVinoEncoder(usual)
-    with torch.inference_mode():
-        for size in ((32, 48), (48, 32), (32, 48)):
-            assert relative_error(other(image(*size)), usual(image(*size))) < 1e-5
+    usual, other = prepared(), prepared(openvino=True)
+    for tall in (2, 3, 2):
+        error = relative_error(steps(other, 1, tall=tall), steps(usual, 1, tall=tall))
+        assert error < 1e-5
 
 
-def test_openvino_computes_with_eight_bits() -> None:
+@pytest.mark.parametrize("sensory", [8, 0])
+def test_all_steps_take_any_number_of_objects(sensory: int) -> None:
     pytest.importorskip("openvino")
-    usual = encoder()
-    error = relative_error(OpenVinoEncoder(usual, eight_bit=True)(image()), usual(image()))
-    assert 1e-4 < error < 0.1
+    dimensions = Dimensions(key=8, value=32, sensory=sensory, width=8)
+    # Prepared for 8 bits, all its layers are as OpenVINO takes them.
+    usual, other = prepared(dimensions), prepared(dimensions, openvino=True, eight_bit=True)
+    for step in (_IMAGE_STEP, *_OBJECT_STEPS):
+        put_in_openvino(other, step, eight_bit=False)
+    for num_objects in (2, 1, 3):
+        assert relative_error(steps(other, num_objects), steps(usual, num_objects)) < 1e-4
+
+
+def test_with_eight_bits_all_steps_change_a_little() -> None:
+    pytest.importorskip("openvino")
+    usual, other = prepared(), prepared(openvino=True, eight_bit=True)
+    assert other.engines.keys() == {"image_features", "object_values", "decoded"}
+    for num_objects in (2, 1, 3):
+        assert 1e-3 < relative_error(steps(other, num_objects), steps(usual, num_objects)) < 0.2
+
+
+def test_with_eight_bits_the_sensory_memory_stays_where_it_is_not_updated() -> None:
+    network = prepared()
+    readout, state = torch.rand(1, 32, 2, 3), torch.rand(1, 8, 2, 3)
+    with torch.inference_mode():
+        frame = network.encode_key(image())
+        network.engines["decoded"] = network.decoded
+        _, kept = network.segment(frame.features, readout, state, update=False)
+    assert kept is state
 
 
 def test_masks_are_the_same_in_openvino(tiny_checkpoint: Path) -> None:
@@ -77,16 +125,9 @@ def test_masks_are_the_same_in_openvino(tiny_checkpoint: Path) -> None:
     assert max(differing) < 0.01
 
 
-def test_in_openvino_nothing_else_changes() -> None:
-    cpu = torch.device("cpu")
-    usual, other = (
-        prepare(random_network(TINY), device=cpu, dtype=torch.float32, openvino=openvino)
-        for openvino in (False, True)
-    )
-    assert other.dtype == torch.float32
-    missing = dict(usual.named_modules()).keys() - dict(other.named_modules()).keys()
-    assert missing
-    assert all(name.startswith("key_encoder.") for name in missing)
+def test_in_float32_openvino_takes_what_depends_on_the_image_alone() -> None:
+    assert prepared().engines == {}
+    assert prepared(openvino=True).engines.keys() == {"image_features"}
 
 
 @pytest.mark.parametrize(

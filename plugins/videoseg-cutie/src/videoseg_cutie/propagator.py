@@ -55,13 +55,13 @@ class CutiePropagator(NetworkPropagator["CutieNetwork"]):
         chunk_size: Number of objects that are read and decoded at a time, to save memory; None
             for all. Objects of different chunks meet only where they compete for pixels.
         precision: ``float32``, ``bfloat16``, or ``auto`` for the faster of the two on the
-            device; ``int8``, with OpenVINO, for an encoder of images that multiplies 8-bit
-            numbers, whose ranges are those of the first frame of a size.
+            device; ``int8``, with OpenVINO, multiplies 8-bit numbers, whose ranges are those of
+            the first frames of a size.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU if there is one.
         max_objects_per_pass: Number of objects that compete in one pass; None for all.
         engine: ``eager`` for torch, ``compile`` to compile the network (``torch.compile``), which
             takes a minute and is worth it for long videos, ``openvino`` to run the encoder of
-            images in OpenVINO on a CPU.
+            images in OpenVINO on a CPU, and with ``int8`` the whole network.
 
     Raises:
         ConfigError: If options are out of range or do not go together, or the device is not

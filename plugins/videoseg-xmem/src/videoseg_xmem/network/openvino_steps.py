@@ -82,4 +82,7 @@ class _ChannelsLast:
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Do what the function does."""
         found = self._function(*inputs)
-        return tuple(one.contiguous(memory_format=torch.channels_last) for one in found)
+        return tuple(
+            one.contiguous(memory_format=torch.channels_last) if one.ndim == 4 else one
+            for one in found
+        )
