@@ -107,7 +107,7 @@ def test_with_eight_bits_whole_numbers_are_multiplied() -> None:
     function = OpenVinoFunction(encoder(), eight_bit=True)
     function(image())
     operations = function._compiled.get_runtime_model().get_ops()
-    types = [str(one.get_rt_info()["runtimePrecision"]) for one in operations]
+    types = [one.get_rt_info()["runtimePrecision"].astype(str) for one in operations]
     assert sum("u8" in one or "i8" in one for one in types) > len(types) // 3
 
 
