@@ -119,10 +119,14 @@ def _converted(openvino: Any, traced: Any, examples: Any, shapes: list[list[int]
     decoders = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
     frontend = importlib.import_module("openvino.frontend").FrontEndManager()
     frontend = frontend.load_by_framework("pytorch")
+    # OpenVINO does not keep it alive.
     decoder = decoders.TorchScriptPythonDecoder(traced, example_input=examples)
-    model = frontend.convert(frontend.load(decoder))
-    for parameter, shape in zip(model.get_parameters(), shapes, strict=True):
-        parameter.set_element_type(openvino.Type.f32)
-        parameter.set_partial_shape(openvino.PartialShape(shape))
-    model.validate_nodes_and_infer_types()
+    loaded = frontend.load(decoder)
+    for place, shape in zip(loaded.get_inputs(), shapes, strict=True):
+        loaded.set_element_type(place, openvino.Type.f32)
+        loaded.set_partial_shape(place, openvino.PartialShape(shape))
+    model = frontend.convert(loaded)
+    # Without these, compiling does not recognize 8-bit numbers.
+    steps = importlib.import_module("openvino._offline_transformations")
+    steps.apply_moc_transformations(model, cf=False, smart_reshape=False)
     return model

@@ -14,7 +14,7 @@ from videoseg_xmem.network.openvino_steps import put_in_openvino
 from videoseg_xmem.network.preparation import _IMAGE_STEP, _OBJECT_STEPS, prepare
 from videoseg_xmem.network.rewriting import fold_batch_norms
 
-from videoseg.engines import with_eight_bits
+from videoseg.engines import OpenVinoFunction, with_eight_bits
 from videoseg.errors import ConfigError, MissingDependencyError
 from videoseg.testing import moving_square
 
@@ -100,6 +100,15 @@ def test_with_eight_bits_all_steps_change_a_little() -> None:
     assert other.engines.keys() == {"image_features", "object_values", "decoded"}
     for num_objects in (2, 1, 3):
         assert 1e-3 < relative_error(steps(other, num_objects), steps(usual, num_objects)) < 0.2
+
+
+def test_with_eight_bits_whole_numbers_are_multiplied() -> None:
+    pytest.importorskip("openvino")
+    function = OpenVinoFunction(encoder(), eight_bit=True)
+    function(image())
+    operations = function._compiled.get_runtime_model().get_ops()
+    types = [one.get_rt_info()["runtimePrecision"].astype(str) for one in operations]
+    assert sum("u8" in one or "i8" in one for one in types) > len(types) // 3
 
 
 def test_with_eight_bits_the_sensory_memory_stays_where_it_is_not_updated() -> None:
