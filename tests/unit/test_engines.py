@@ -61,6 +61,13 @@ def test_eight_bits_round_convolutions_and_linear_layers() -> None:
     assert relative_error(features()(image()), usual(image())) == [0, 0]
 
 
+@pytest.mark.parametrize("brightness", [3.0, -3.0])
+def test_eight_bits_take_dark_pictures_after_a_bright_one(brightness: float) -> None:
+    usual = features()
+    rounded = with_eight_bits(usual, image() * 0.1 + brightness)
+    assert max(relative_error(rounded(image()), usual(image()))) < 0.05
+
+
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_joined_convolutions_do_what_both_do(kernel: int) -> None:
     with torch.random.fork_rng():
