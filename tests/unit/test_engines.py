@@ -93,6 +93,21 @@ def test_a_compiled_module_computes_the_same() -> None:
         assert max(relative_error(compiled(image()), features()(image()))) < 1e-5
 
 
+def test_torch_that_cannot_compile_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._dynamo.exc import TorchDynamoException
+
+    def refuse(_module: nn.Module, **_: object) -> None:
+        def fail(_x: Tensor) -> None:
+            raise TorchDynamoException("No working C++ compiler found\nSet TORCHDYNAMO_VERBOSE=1")
+
+        monkeypatch.setattr(Features, "forward", lambda _, x: fail(x))
+
+    monkeypatch.setattr(nn.Module, "compile", refuse)
+    message = r"No working C\+\+ compiler found\. .* or use engine='eager'"
+    with pytest.raises(MissingDependencyError, match=message):
+        run_in("compile", features())(image())
+
+
 def test_openvino_computes_the_same_for_every_shape() -> None:
     pytest.importorskip("openvino")
     usual = features()
