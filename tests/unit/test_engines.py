@@ -61,6 +61,13 @@ def test_eight_bits_round_convolutions_and_linear_layers() -> None:
     assert relative_error(features()(image()), usual(image())) == [0, 0]
 
 
+@pytest.mark.parametrize("brightness", [3.0, -3.0])
+def test_eight_bits_take_dark_pictures_after_a_bright_one(brightness: float) -> None:
+    usual = features()
+    rounded = with_eight_bits(usual, image() * 0.1 + brightness)
+    assert max(relative_error(rounded(image()), usual(image()))) < 0.05
+
+
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_joined_convolutions_do_what_both_do(kernel: int) -> None:
     with torch.random.fork_rng():
@@ -84,6 +91,21 @@ def test_a_compiled_module_computes_the_same() -> None:
     compiled = run_in("compile", features())
     with torch.no_grad():
         assert max(relative_error(compiled(image()), features()(image()))) < 1e-5
+
+
+def test_torch_that_cannot_compile_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._dynamo.exc import TorchDynamoException
+
+    def refuse(_module: nn.Module, **_: object) -> None:
+        def fail(_x: Tensor) -> None:
+            raise TorchDynamoException("No working C++ compiler found\nSet TORCHDYNAMO_VERBOSE=1")
+
+        monkeypatch.setattr(Features, "forward", lambda _, x: fail(x))
+
+    monkeypatch.setattr(nn.Module, "compile", refuse)
+    message = r"No working C\+\+ compiler found\. .* or use engine='eager'"
+    with pytest.raises(MissingDependencyError, match=message):
+        run_in("compile", features())(image())
 
 
 def test_openvino_computes_the_same_for_every_shape() -> None:

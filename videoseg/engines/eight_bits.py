@@ -32,6 +32,7 @@ def with_eight_bits(
     from torch import nn
 
     ranges: dict[str, tuple[float, float]] = {}
+    from_outside: set[str] = set()
     hooks = []
     for name, layer in module.named_modules():
         if _is_within(name, exact):
@@ -42,6 +43,8 @@ def with_eight_bits(
                 least, most = float(inputs[0].min()), float(inputs[0].max())
                 before = ranges.get(name, (least, most))
                 ranges[name] = min(least, before[0]), max(most, before[1])
+                if any(inputs[0] is example for example in examples):
+                    from_outside.add(name)
 
             hooks.append(layer.register_forward_pre_hook(note))
     try:
@@ -51,7 +54,10 @@ def with_eight_bits(
             hook.remove()
     rounded = copy.deepcopy(module)
     for name, (least, most) in ranges.items():
-        _round(rounded.get_submodule(name), largest=max(-least, most), signed=least < 0)
+        # Behind a ReLU the least is 0. What happens to be above may be below another time, and so
+        # may what comes from outside: a bright picture has no values below 0, a dark one has.
+        signed = least != 0 or name in from_outside
+        _round(rounded.get_submodule(name), largest=max(-least, most), signed=signed)
     return rounded
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from videoseg.engines.choices import Engine, Precision
 from videoseg.engines.openvino_function import OpenVinoFunction
+from videoseg.errors import MissingDependencyError
+from videoseg.text import shorten_text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,12 +27,34 @@ def run_in(
         module: Maps a tensor to several, by steps that depend on its shape alone.
         precision: ``int8`` for layers that multiply 8-bit numbers in OpenVINO. Whether torch
             computes in bfloat16 is up to the caller.
+
+    Raises:
+        MissingDependencyError: When what is returned is first called, if torch cannot compile.
     """
     if engine == "openvino":
         return OpenVinoFunction(module, eight_bit=precision == "int8")
-    if engine == "compile":
-        module.compile(dynamic=False)
-    return module
+    return _compiled(module) if engine == "compile" else module
+
+
+def _compiled(module: nn.Module) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """Return a module that is compiled when it is first called, or says why it cannot be."""
+    module.compile(dynamic=False)
+
+    def run(x: Tensor) -> tuple[Tensor, ...]:
+        # Compiling imports it anyway.
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            return module(x)  # type: ignore[no-any-return]
+        except TorchDynamoException as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise MissingDependencyError(
+                f"engine 'compile' cannot compile the network here: {shorten_text(reason, 200)}. "
+                "torch needs a C++ compiler such as g++ for a CPU, and Triton for a GPU; install "
+                "what is missing, or use engine='eager'"
+            ) from error
+
+    return run
 
 
 def join_convolutions(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:

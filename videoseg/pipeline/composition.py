@@ -276,7 +276,8 @@ class Composition:
         if isinstance(capabilities, PropagatorCapabilities) and not capabilities.live:
             raise IncompatibleStagesError(
                 f"propagator {self.name('propagator')!r} cannot run on a live source: it needs to "
-                "know where the video ends, or with its options answers late"
+                "know where the video ends, or with its options answers late; choose another "
+                "propagator, or other options of this one"
             )
 
     def _check_propagator(self) -> None:

@@ -320,6 +320,9 @@ def test_what_answers_late_takes_no_live_source(
         ([(0, 0), (0, 0)], "each once"),
         ([(0, 3)], r"follows \(0, 3\), which is no pair of a branch \(of 1\)"),
         ([(1, 0)], r"follows \(1, 0\), which is no pair"),
+        (None, "follows None, which is no list of pairs"),
+        ([0, 1], r"follows \[0, 1\], which is no list of pairs"),
+        ([(0, 1, 2)], "which is no list of pairs"),
         ([(0, 0.5)], r"follows \(0, 0.5\), which is no pair"),
     ],
 )

@@ -27,6 +27,7 @@ from videoseg_sam2 import (
     Sam3Selection,
     Samurai,
 )
+from videoseg_sam2.models import config_path
 from videoseg_synthetic import make_clip
 
 import videoseg as vs
@@ -331,6 +332,10 @@ class Unbranching(MemoryPolicy):
     bounds = MemoryBounds(6, 15, branches=3, delay=None)
 
 
+class Unwritten(BranchingPolicy):
+    bounds = MemoryBounds(6, 15, branches=3, delay=None)
+
+
 class Waiting(MemoryPolicy):
     bounds = MemoryBounds(6, 15, delay=2)
 
@@ -345,6 +350,7 @@ class Waiting(MemoryPolicy):
         (Boundless, "bounds of the memory policy .*Boundless.* must be a .*MemoryBounds, got"),
         (Impatient, "Impatient.* declares 3 branches and a delay of 0; .*at least 1 frame"),
         (Unbranching, "declares 3 branches, but has no choose_branches, fork; .*BranchingPolicy"),
+        (Unwritten, "declares 3 branches, but has no choose_branches; .*BranchingPolicy"),
         (Waiting, "Waiting.* declares a delay of 2, but one branch has nothing to wait for"),
     ],
 )
@@ -368,3 +374,38 @@ def test_a_policy_that_holds_too_much_ends_the_run(run: Callable[..., Logits]) -
 
     with pytest.raises(PropagationError, match="Greedy holds the features of 3 frames"):
         run(Greedy, prompt(1))
+
+
+@pytest.fixture
+def run_of_form(tmp_path: Path, frames: np.ndarray) -> Callable[[str, str, Memory], int]:
+    """Run a network whose configuration has another line at its end; returns the frames."""
+
+    def number_of_frames(setting: str, value: str, memory: Memory) -> int:
+        lines = config_path("toy").read_text().splitlines()
+        kept = [line for line in lines if not line.strip().startswith(f"{setting}:")]
+        config = tmp_path / "form.yaml"
+        config.write_text("\n".join([*kept, f"  {setting}: {value}"]))
+        propagator = Sam2Propagator(
+            model="toy", config=config, random_weights=True, device="cpu", memory=memory
+        )
+        with propagator.open(vs.Video.from_frames(frames)) as session:
+            for frame in (0, 3, 6):
+                session.prompt(prompt(1, frame))
+            return sum(1 for _ in session.run())
+
+    return number_of_frames
+
+
+def test_keys_are_weighed_where_pointers_of_prompts_ahead_are_read(
+    run_of_form: Callable[[str, str, Memory], int],
+) -> None:
+    found = run_of_form("only_obj_ptrs_in_the_past_for_eval", "false", "sam2long")
+    assert found == NUM_FRAMES
+
+
+def test_a_network_that_chooses_among_prompted_frames_takes_no_policy(
+    run_of_form: Callable[[str, str, Memory], int],
+) -> None:
+    assert run_of_form("max_cond_frames_in_attn", "2", "fifo") == NUM_FRAMES
+    with pytest.raises(PropagationError, match=r"reads 2 of them; leave memory at 'fifo'"):
+        run_of_form("max_cond_frames_in_attn", "2", "sam2long")

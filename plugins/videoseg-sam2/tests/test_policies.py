@@ -296,6 +296,13 @@ def test_sam2long_reads_with_larger_keys_what_shows_the_object_for_sure() -> Non
     assert set(recall.pointer_factors or ()) == {0, *recall.pointers.values()}
 
 
+def test_sam2long_takes_estimates_below_zero() -> None:
+    policy = started(Sam2Long())
+    policy.keep(record(1, GIVEN.logits, -0.2))
+    proposal = Proposal(policy, candidates(2, [GIVEN.logits] * 3, [-0.5, 0.3, -0.1]))
+    assert policy.choose_branches([proposal])[0] == (0, 1)
+
+
 @pytest.mark.parametrize("options", [{"num_paths": 0}, {"delay": 0}])
 def test_sam2long_refuses_what_is_no_tree(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="num_paths must be at least 1, and delay at least 1"):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, cast
 
+from videoseg.text import shorten
 from videoseg_sam2.policy import BranchingPolicy, Candidates, Proposal
 from videoseg_sam2.trail import Trail
 
@@ -66,7 +67,13 @@ class Paths:
         # Checked when the policy was found.
         policies = [cast("BranchingPolicy", trail.policy) for trail in self.trails]
         proposals = [Proposal(*one) for one in zip(policies, candidates, strict=True)]
-        chosen = [tuple(pair) for pair in policies[0].choose_branches(proposals)]
+        answer = policies[0].choose_branches(proposals)
+        try:
+            chosen = [(path, candidate) for path, candidate in answer]
+        except (TypeError, ValueError):
+            self.best.refuse(
+                f"follows {shorten(answer)}, which is no list of pairs of a branch and a candidate"
+            )
         self._check(chosen, proposals)
         self._waiting = [self._waiting[path].copy() for path, _ in chosen]
         followed = [
@@ -107,7 +114,7 @@ class Paths:
         self._waiting[0].clear()
         return decided
 
-    def _check(self, chosen: Sequence[tuple[int, ...]], proposals: Sequence[Proposal]) -> None:
+    def _check(self, chosen: Sequence[tuple[int, int]], proposals: Sequence[Proposal]) -> None:
         most = self._bounds.branches
         if not 1 <= len(chosen) <= most or len(set(chosen)) < len(chosen):
             self.best.refuse(
@@ -116,7 +123,7 @@ class Paths:
             )
         for pair in chosen:
             numbers = [int(one) for one in pair if isinstance(one, Integral)]
-            if len(pair) != 2 or len(numbers) != 2 or not self._has(proposals, *numbers):
+            if len(numbers) != 2 or not self._has(proposals, *numbers):
                 self.best.refuse(
                     f"follows {pair}, which is no pair of a branch (of {len(proposals)}) and its "
                     "candidate"

@@ -69,7 +69,7 @@ class Sam2Propagator:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor is fast
             at it; ``int8``, with OpenVINO, for an image encoder that multiplies 8-bit numbers,
-            whose ranges are those of the first frame.
+            whose ranges are those of the first frame that it sees, also for later videos.
         max_objects_per_pass: How many objects one session holds; the pipeline makes passes of
             so many.
         largest_hole: Holes of at most this many pixels in the network's own masks (a quarter
@@ -85,7 +85,7 @@ class Sam2Propagator:
             what makes one), or its path ``module:name``. Each object has a policy of its own in
             each run. See ``videoseg_sam2.MemoryPolicy``.
         engine: ``eager`` for torch, as published; ``compile`` to compile the image encoder
-            (``torch.compile``), which takes a minute; ``openvino`` to run it in OpenVINO on a
+            (``torch.compile``), which takes minutes; ``openvino`` to run it in OpenVINO on a
             CPU, in float32 or 8-bit numbers.
 
     Raises:

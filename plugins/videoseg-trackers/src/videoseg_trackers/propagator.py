@@ -32,12 +32,12 @@ class TransformersVideoPropagator:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor is fast
             at it; ``int8``, with OpenVINO, for a vision encoder that multiplies 8-bit numbers,
-            whose ranges are those of the first frame.
+            whose ranges are those of the first frame that it sees, also for later videos.
         max_objects_per_pass: How many objects one session holds; the pipeline makes passes of
             so many.
         download: Fetch a checkpoint that is not on this machine. Otherwise nothing is fetched.
         engine: ``eager`` for torch as the library runs it; ``compile`` to compile the vision
-            encoder (``torch.compile``), which takes a minute; ``openvino`` to run it in OpenVINO
+            encoder (``torch.compile``), which takes minutes; ``openvino`` to run it in OpenVINO
             on a CPU, in float32 or 8-bit numbers.
 
     Raises:
