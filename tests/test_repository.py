@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +61,45 @@ def test_every_distribution_but_the_template_is_published(repository) -> None:
     for path in repository.glob("plugins/*/pyproject.toml"):
         name = path.parent.name
         assert (f"- {name}\n" in workflow) is (name != "videoseg-example")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs bash")
+@pytest.mark.parametrize("failing", ["", "ruff check ."])
+def test_the_script_of_all_checks_runs_each_and_names_what_failed(
+    repository, tmp_path, failing
+) -> None:
+    # Programs that only write down how they were called, in an environment that does nothing.
+    tools, log = tmp_path / "tools", tmp_path / "log"
+    tools.mkdir()
+    program = tools / "program"
+    program.write_text(
+        "#!/usr/bin/env bash\n"
+        'call="$(basename "$0") $*"\n'
+        f'echo "$call" >> {shlex.quote(str(log))}\n'
+        f'[ "$call" != {shlex.quote(failing or "nothing")} ]\n'
+    )
+    absent = tools / "absent"
+    absent.write_text("#!/usr/bin/env bash\nexit 1\n")
+    for path in (program, absent):
+        path.chmod(0o755)
+    for name in ("pip", "python", "pytest", "ruff", "mypy", "sphinx-build", "chromium", "make"):
+        (tools / name).symlink_to(program)
+    for name in ("pyenv", "python3.10", "python3.13", "python3.14"):
+        (tools / name).symlink_to(absent)
+    variables = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    run = subprocess.run(
+        [repository / ".ci" / "run"],
+        env={**variables, "PYTHON": str(tools / "make")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stderr == ""
+    assert (run.returncode == 0) is (not failing)
+    assert run.stdout.endswith("FAILED: ruff check\n" if failing else "all checks passed\n")
+    calls = log.read_text(encoding="utf-8").splitlines()
+    assert "pytest -n auto --dist loadscope" in calls
+    assert "pytest -n auto --dist loadscope -m slow" in calls
+    assert {"ruff check .", "ruff format --check .", "mypy "} < set(calls)
+    assert "python tests/hostile/run_hostile.py" in calls
+    assert any(call.startswith("sphinx-build -W ") for call in calls)

@@ -20,12 +20,14 @@ import argparse
 import contextlib
 import importlib
 import io
+import json
 import math
 import shutil
 import sys
 import tempfile
 import types
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +268,18 @@ def draw_davis_2016(root: Path) -> None:
         save_ids(path, np.where(foreground, 255, 0).astype(np.uint8))
 
 
+def draw_lvos(key: str, root: Path) -> None:
+    """Draw a copy of LVOS with fewer objects in one video, so that means of means differ."""
+    VOS_LAYOUTS[key][1](root)
+    path = root / "valid/valid_meta.json"
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    meta["videos"][VIDEOS[1]]["objects"] = {"1": meta["videos"][VIDEOS[1]]["objects"]["1"]}
+    path.write_text(json.dumps(meta), encoding="utf-8")
+    for picture in (root / "valid/Annotations" / VIDEOS[1]).glob("*.png"):
+        ids = np.asarray(Image.open(picture))
+        save_ids(picture, np.where(ids == 1, ids, 0).astype(np.uint8))
+
+
 def list_videos(path: Path) -> None:
     """Write the list of the drawn videos."""
     path.parent.mkdir(parents=True)
@@ -294,8 +308,20 @@ SCORERS: dict[str, tuple[str, str, Callable[[Path], None], str, Callable[..., Sc
         "train/Annotations",
         of_mose,
     ),
-    "lvos-v1": ("lvos-evaluation", *VOS_LAYOUTS["lvos-v1"][:2], "valid/Annotations", of_lvos_v1),
-    "lvos-v2": ("lvos-evaluation", *VOS_LAYOUTS["lvos-v2"][:2], "valid/Annotations", of_lvos),
+    "lvos-v1": (
+        "lvos-evaluation",
+        "lvos-v1",
+        partial(draw_lvos, "lvos-v1"),
+        "valid/Annotations",
+        of_lvos_v1,
+    ),
+    "lvos-v2": (
+        "lvos-evaluation",
+        "lvos-v2",
+        partial(draw_lvos, "lvos-v2"),
+        "valid/Annotations",
+        of_lvos,
+    ),
     "sa-v": ("sam2", *VOS_LAYOUTS["sa-v"][:2], "sav_val/Annotations_6fps", of_sav),
     "mosev2": ("MOSE-api", *VOS_LAYOUTS["mosev2"][:2], "valid/Annotations", of_mosev2),
 }

@@ -57,6 +57,12 @@ def propagate(propagator: vs.Use, video: Video, *prompts: Prompt) -> Masks:
     ]
 
 
+def given_mask(prompt: Prompt) -> BoolArray:
+    """Return the mask of a prompt that has one."""
+    assert prompt.mask is not None
+    return prompt.mask.decode()
+
+
 def late_object(propagator: vs.Use) -> str:
     """An object whose first mask is on a later frame."""
     clip = passing_squares(8)
@@ -97,7 +103,11 @@ def backward(propagator: vs.Use) -> str:
     """The first mask on the last frame."""
     clip = moving_square(6)
     masks = propagate(propagator, clip.video, clip.prompt(1, 5))
-    if not all(1 in found for found in masks):
+    frames = np.stack(clip.video.read(range(6)))[::-1]
+    mirrored = Video.from_frames(frames.copy(), fps=clip.video.fps)
+    forward = propagate(propagator, mirrored, Prompt(1, 0, mask=clip.rle(1, 5)))[::-1]
+    # Time has no direction for any of them.
+    if not all(np.array_equal(a[1], b[1]) for a, b in zip(masks, forward, strict=True)):
         return "wrong"
     if propagator.name in RANDOM:
         return "yes"
@@ -132,7 +142,8 @@ def hundred_objects(propagator: vs.Use) -> str:
         mask[4 * row + 2 : 4 * row + 5, 6 * column + 2 : 6 * column + 6] = True
         prompts.append(Prompt(number + 1, 0, mask=Rle.encode(mask)))
     masks = propagate(propagator, clip.video, *prompts)
-    return "yes" if all(len(found) == 100 for found in masks) else "wrong"
+    kept = all(np.array_equal(masks[0][one.object_id], given_mask(one)) for one in prompts)
+    return "yes" if kept else "wrong"
 
 
 def empty_mask(propagator: vs.Use) -> str:

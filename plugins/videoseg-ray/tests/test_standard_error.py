@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def test_what_the_program_writes_itself_is_on_the_terminal_at_once(capfd):
         assert capfd.readouterr().err == "after\n"
     finally:
         sys.stderr = before
+
+
+def test_the_last_words_of_a_program_that_crashes_are_heard():
+    program = (
+        "import os\nfrom videoseg_ray.standard_error import false_alarms_dropped\n"
+        "with false_alarms_dropped():\n    os.write(2, b'last words')\n    os._exit(3)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (3, b"last words")
 
 
 @pytest.mark.skipif(not FILES.is_dir(), reason="needs /proc")

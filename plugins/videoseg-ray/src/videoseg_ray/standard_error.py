@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 __all__ = ["false_alarms_dropped"]
 
@@ -27,7 +27,8 @@ _CLOSING_SECONDS = 1.0
 def false_alarms_dropped() -> Iterator[None]:
     """Pass on all that is written to standard error, but for Ray's false alarm.
 
-    For programs only: file descriptor 2 and ``sys.stderr`` are others during the block.
+    Another process does it, so the last words of one that crashes are heard, too. For programs
+    only: file descriptor 2 and ``sys.stderr`` are others during the block.
     """
     try:
         terminal = os.dup(2)
@@ -35,13 +36,9 @@ def false_alarms_dropped() -> Iterator[None]:
         # Standard error is closed.
         yield
         return
-    reading, writing = os.pipe()
-    os.dup2(writing, 2)
-    os.close(writing)
+    passing = _start_passing_on(terminal)
     before, own = sys.stderr, _stream_to(terminal)
     sys.stderr = own or before
-    passing = threading.Thread(target=_pass_on, args=(reading, terminal), daemon=True)
-    passing.start()
     try:
         yield
     finally:
@@ -51,9 +48,29 @@ def false_alarms_dropped() -> Iterator[None]:
                     stream.flush()
         sys.stderr = before
         os.dup2(terminal, 2)
-        passing.join(_CLOSING_SECONDS)
-        if not passing.is_alive():
-            os.close(terminal)
+        os.close(terminal)
+        # What other processes write later is passed on while they last.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            passing.wait(_CLOSING_SECONDS)
+
+
+def _start_passing_on(terminal: int) -> subprocess.Popen[bytes]:
+    """Let a process pass on to the terminal what is written to file descriptor 2."""
+    reading, writing = os.pipe()
+    try:
+        passing = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=reading,
+            stdout=terminal,
+            stderr=terminal,
+            # An interrupt of all programs of the terminal does not end it before the others.
+            start_new_session=True,
+        )
+        os.dup2(writing, 2)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    return passing
 
 
 def _stream_to(terminal: int) -> TextIO | None:
@@ -73,9 +90,14 @@ def _stream_to(terminal: int) -> TextIO | None:
     )
 
 
-def _pass_on(reading: int, terminal: int) -> None:
-    with open(reading, "rb") as lines:
-        for line in lines:
-            if not _FALSE_ALARM.match(line):
-                with contextlib.suppress(OSError):
-                    os.write(terminal, line)
+def _pass_on(lines: BinaryIO, terminal: BinaryIO) -> None:
+    for line in lines:
+        if not _FALSE_ALARM.match(line):
+            # Programs go on without a terminal, so all is read.
+            with contextlib.suppress(OSError):
+                terminal.write(line)
+                terminal.flush()
+
+
+if __name__ == "__main__":
+    _pass_on(sys.stdin.buffer, sys.stdout.buffer)
