@@ -16,6 +16,7 @@ from videoseg.types import (
     MaskTrack,
     Prompt,
     Rle,
+    RoughPlace,
     Size,
     Trace,
     TraceTurn,
@@ -56,7 +57,7 @@ class PartOfWhole:
     # -- into the part ---------------------------------------------------------------------
 
     def to_part(self, grounding: Grounding) -> Grounding:
-        """Return an answer in the frames and pixels of the part.
+        """Return an answer in the frames and pixels of the part, without places on other frames.
 
         Raises:
             ConfigError: If a prompt is on a frame that the part does not have, or has a mask of
@@ -68,7 +69,12 @@ class PartOfWhole:
             frames = self.part.frames
             inside = min(max(keyframe, frames[0]), frames[-1])
             keyframe = (inside - frames.start) // frames.step
-        return replace(grounding, prompts=prompts, keyframe=keyframe, window=None)
+        places = tuple(
+            self._place(place, self.part.frames.index(place.frame), self.part.size)
+            for place in grounding.places
+            if place.frame in self.part.frames
+        )
+        return replace(grounding, prompts=prompts, keyframe=keyframe, window=None, places=places)
 
     def _prompt_in_part(self, prompt: Prompt) -> Prompt:
         frames = self.part.frames
@@ -101,6 +107,10 @@ class PartOfWhole:
             keyframe=self._optional(grounding.keyframe),
             window=self._window(grounding.window),
             comparison=grounding.comparison and self._comparison(grounding.comparison),
+            places=tuple(
+                self._place(place, self.frame(place.frame), self._size)
+                for place in grounding.places
+            ),
         )
 
     def turns(self, turns: tuple[TraceTurn, ...]) -> tuple[TraceTurn, ...]:
@@ -147,13 +157,8 @@ class PartOfWhole:
         )
 
     def _comparison(self, comparison: Comparison) -> Comparison:
-        y, x = (whole / part for whole, part in zip(self._size, self.part.size, strict=True))
         candidates = tuple(
-            replace(
-                one,
-                frame=self.frame(one.frame),
-                box=Box(one.box.x1 * x, one.box.y1 * y, one.box.x2 * x, one.box.y2 * y),
-            )
+            replace(one, frame=self.frame(one.frame), box=self._box(one.box, self._size))
             for one in comparison.candidates
         )
         frames = tuple(map(self.frame, comparison.frames))
@@ -175,8 +180,19 @@ class PartOfWhole:
         first, last = self.frame(selection.window.start), self.frame(selection.window.stop - 1)
         return replace(selection, groups=groups, window=Window(first, last + 1))
 
+    def _place(self, place: RoughPlace, frame: int, target: Size) -> RoughPlace:
+        return replace(place, frame=frame, box=self._box(place.box, target))
+
+    def _box(self, box: Box, target: Size) -> Box:
+        source = self._other(target)
+        y, x = (after / before for after, before in zip(target, source, strict=True))
+        return Box(box.x1 * x, box.y1 * y, box.x2 * x, box.y2 * y)
+
+    def _other(self, size: Size) -> Size:
+        return self._size if size is self.part.size else self.part.size
+
     def _scaled(self, prompt: Prompt, target: Size) -> Prompt:
-        source = self._size if target is self.part.size else self.part.size
+        source = self._other(target)
         return prompt if tuple(source) == tuple(target) else scale_prompt(prompt, source, target)
 
     def _mask(self, mask: Rle) -> Rle:

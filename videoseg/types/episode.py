@@ -7,7 +7,7 @@ grounder sees before its next move, ``Trace`` what a result keeps of it all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, cast, get_args
 
@@ -141,8 +141,9 @@ class Grounding:
             heed such (``videoseg.stages.HeedsPlaces``) are told them; they are no prompts.
 
     Raises:
-        ConfigError: If there are prompts but no keyframe, two prompts for one object on one
-            frame, a status that contradicts the prompts, or a part of another type.
+        ConfigError: If there are prompts but no keyframe, two prompts or two places for one
+            object on one frame, a status that contradicts the prompts, or a part of another
+            type.
 
     Example:
         >>> Grounding(None).status, Grounding(None, status="guessed").status
@@ -179,14 +180,8 @@ class Grounding:
         )
         if self.prompts and self.keyframe is None:
             raise ConfigError("a grounding with prompts needs a keyframe")
-        seen: set[tuple[int, int]] = set()
-        for prompt in self.prompts:
-            if (prompt.object_id, prompt.frame) in seen:
-                raise ConfigError(
-                    f"object {prompt.object_id} has two prompts on frame {prompt.frame}; "
-                    "merge them into one"
-                )
-            seen.add((prompt.object_id, prompt.frame))
+        _check_single(self.prompts, "prompts")
+        _check_single(self.places, "places")
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -279,6 +274,16 @@ def _all_places(given: Any) -> tuple[RoughPlace, ...]:
                 f"(RoughPlace(object_id, frame, box),); got {shorten(place)}"
             )
     return places
+
+
+def _check_single(given: Sequence[Prompt] | Sequence[RoughPlace], what: str) -> None:
+    seen: set[tuple[int, int]] = set()
+    for one in given:
+        if (one.object_id, one.frame) in seen:
+            raise ConfigError(
+                f"object {one.object_id} has two {what} on frame {one.frame}; merge them into one"
+            )
+        seen.add((one.object_id, one.frame))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from videoseg import Segmentation
 from videoseg.errors import ConfigError
 from videoseg.results import export
 from videoseg.results.wording import describe_answer
-from videoseg.types import Box, Candidate, Comparison, Prompt, Rle, Window
+from videoseg.types import Box, Candidate, Comparison, Prompt, Rle, RoughPlace, Window
 from videoseg.video import Video
 
 
@@ -75,6 +75,29 @@ def test_candidates_are_those_of_the_whole_video(part):
     [candidate] = result.grounding.comparison.candidates
     assert (candidate.number, candidate.frame, candidate.box) == (4, 16, Box(2, 4, 10, 12))
     assert result.grounding.comparison.frames == (10, 16, 28)
+
+
+def test_places_on_other_frames_are_those_of_the_whole_video(part):
+    class Sees(AnswersAt):
+        def step(self, episode):
+            seen = RoughPlace(1, 4, Box(1, 2, 5, 6), 0.5)
+            return replace(super().step(episode), places=(seen,))
+
+    class Heeds(Hold):
+        def __init__(self):
+            super().__init__()
+            self.heard = []
+
+        def open(self, video, *, seed=0):
+            session = super().open(video, seed=seed)
+            session.heed = self.heard.append
+            return session
+
+    first = Heeds()
+    result = pipeline(Sees(frames=((1, 2),)), first)(part, "it")
+    [place] = result.grounding.places
+    assert place == RoughPlace(1, 22, Box(2, 4, 10, 12), 0.5)
+    assert first.heard == [RoughPlace(1, 4, Box(1, 2, 5, 6), 0.5)]
 
 
 def test_the_report_goes_to_the_frames_of_the_clip(part, tmp_path):

@@ -96,6 +96,10 @@ def test_places_are_saved_with_the_answer():
         (lambda: RoughPlace(1, 1, (1, 1, 5, 5)), "must be a Box"),
         (lambda: RoughPlace(1, 1, BOX, 1.5), r"within 0\.\.1, got 1.5"),
         (lambda: Grounding(None, places=(BOX,)), "sequence of RoughPlace"),
+        (
+            lambda: answer(RoughPlace(1, 2, BOX), RoughPlace(1, 2, BOX, 0.3)),
+            "two places on frame 2",
+        ),
     ],
 )
 def test_what_is_no_place_is_refused(make, message):

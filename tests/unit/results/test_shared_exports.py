@@ -15,7 +15,7 @@ import yaml
 from videoseg_synthetic import make_clip
 
 from videoseg.cli.main import main
-from videoseg.errors import OutputError, VideoError
+from videoseg.errors import ConfigError, OutputError, VideoError
 from videoseg.files import FileLock
 from videoseg.results import export, export_all
 from videoseg.results.exports import coco, pictures
@@ -301,3 +301,29 @@ def test_many_results_that_are_exported_again_are_there_once(small, tmp_path):
         export_all(results, tmp_path, format="coco")
     export_all(results, tmp_path, format="coco", overwrite=True)
     assert json.loads(path.read_text()) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_two_results_of_one_name_are_refused_before_one_is_lost(small, tmp_path, overwrite):
+    results = [("dog", small), ("cat", small), ("dog", small)]
+    with pytest.raises(ConfigError, match="two results are called 'dog'"):
+        export_all(results, tmp_path, format="coco", overwrite=overwrite)
+
+
+@pytest.mark.parametrize("track_id", [None, "a"])
+def test_instances_of_other_tools_are_extended_whatever_their_tracks_are_called(
+    small, tmp_path, track_id
+):
+    theirs = {"id": 4, "image_id": 1, "category_id": 1, "track_id": track_id}
+    document = {
+        "images": [{"id": 1}],
+        "annotations": [theirs],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    path = tmp_path / "annotations/instances_default.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(document))
+    export(small, tmp_path, format="coco")
+    annotations = json.loads(path.read_text())["annotations"]
+    assert annotations[0] == theirs
+    assert {each["track_id"] for each in annotations[1:]} == set(small.object_ids)

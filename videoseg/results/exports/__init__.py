@@ -46,6 +46,7 @@ from videoseg.results.exports.shared import SharedChanges
 from videoseg.results.exports.yolo import export_yolo
 from videoseg.results.folder import check_tracks, usable_video
 from videoseg.results.segmentation import Segmentation
+from videoseg.text import shorten
 from videoseg.types import VideoSource
 
 __all__ = [
@@ -155,7 +156,7 @@ def export_all(
     the last result. If the export ends early, they are written with the results before.
 
     Args:
-        results: For each video its name in the export, and its result. One at a time is taken,
+        results: For each video its own name in the export, and its result. One at a time is taken,
             and not kept, but for its masks if the format has them in a shared file.
         directory: The root folder of the export; created if missing.
         format: One of ``EXPORT_FORMATS``.
@@ -166,13 +167,20 @@ def export_all(
         What was written for each: a folder, or the file that describes it.
 
     Raises:
-        ConfigError: As for ``export``.
+        ConfigError: As for ``export``, or if two videos have the same name.
         OutputError: As for ``export``.
     """
     shared = SharedChanges()
     paths = []
+    names: set[str] = set()
     try:
         for sequence, segmentation in results:
+            if sequence in names:
+                raise ConfigError(
+                    f"two results are called {shorten(sequence)} in the export; give each a name "
+                    "of its own"
+                )
+            names.add(sequence)
             path = _export(
                 segmentation,
                 directory,

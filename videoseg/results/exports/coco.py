@@ -192,7 +192,9 @@ def _remove_videos(document: dict[str, Any], names: Set[str]) -> None:
 
 
 def _next_id(entries: list[dict[str, Any]], key: str = "id") -> int:
-    return 1 + max((entry.get(key, 0) for entry in entries), default=0)
+    # Other tools put texts or nulls where the format has no field of its own.
+    values = (entry.get(key) for entry in entries)
+    return 1 + max((value for value in values if isinstance(value, int)), default=0)
 
 
 def _add_video(
