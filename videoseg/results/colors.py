@@ -136,7 +136,7 @@ def _looks_at(frame: Frame, mask: BoolArray) -> list[_Look]:
 
 
 def _measure_visibility(color: Color, looks: Sequence[_Look]) -> float:
-    """Return how well outline and fill of a color are seen where they are seen least; 1 is well."""
+    """Return how well outline and fill are seen where that is hardest; 1 is well."""
     own = np.array([color], np.float64)
     found = []
     for look, vision in itertools.product(looks, _VISIONS):
