@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -103,3 +104,46 @@ def test_the_script_of_all_checks_runs_each_and_names_what_failed(
     assert {"ruff check .", "ruff format --check .", "mypy "} < set(calls)
     assert "python tests/hostile/run_hostile.py" in calls
     assert any(call.startswith("sphinx-build -W ") for call in calls)
+
+
+_TEXTS = {".md", ".py", ".pyi", ".toml", ".yml", ".yaml", ".json", ".txt", ".html", ".css", ".js"}
+
+
+def test_no_file_has_marks_of_an_unfinished_merge(repository) -> None:
+    # In two parts, so that this file has none itself.
+    marks = ("<<<<" + "<<< ", ">>>>" + ">>> ")
+    folders = ("videoseg", "plugins", "docs", "tests", "examples")
+    files = [path for name in folders for path in (repository / name).rglob("*")]
+    found = [
+        str(path.relative_to(repository))
+        for path in (*files, *repository.glob("*.*"))
+        if path.suffix in _TEXTS and path.is_file()
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.startswith(marks)
+    ]
+    assert found == []
+
+
+def test_the_index_lists_every_decision_once_in_order(repository) -> None:
+    folder = repository / "docs" / "decisions"
+    listed = re.findall(r"^(\d{3}-\S+)$", (folder / "index.md").read_text("utf-8"), re.MULTILINE)
+    assert listed == sorted(path.stem for path in folder.glob("[0-9]*.md"))
+    numbers = [name[:3] for name in listed]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_tables_and_the_changelog_name_each_thing_once(repository) -> None:
+    """What two branches have changed is easily kept twice when they are merged."""
+    rows = (repository / "plugins" / "README.md").read_text("utf-8").splitlines()
+    names = [row.split("|")[1].strip() for row in rows if row.startswith("| [")]
+    folders = sorted(path.parent.name for path in repository.glob("plugins/*/pyproject.toml"))
+    assert names == [f"[`{name}`]({name})" for name in folders]
+    architecture = (repository / "docs/explanation/architecture.md").read_text("utf-8")
+    names = re.findall(r"^\| `(videoseg-\w+)` \|", architecture, re.MULTILINE)
+    assert sorted(names) == folders
+    entries = [
+        line.partition(". ")[0].partition(": ")[0]
+        for line in (repository / "CHANGELOG.md").read_text("utf-8").splitlines()
+        if line.startswith("- ")
+    ]
+    assert [entry for entry in entries if entries.count(entry) > 1] == []

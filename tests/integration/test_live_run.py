@@ -78,15 +78,27 @@ def test_a_guess_is_told_by_the_status(frames, toy_plugins, tmp_path):
     assert "warning: 'dog' is not known" in done.stderr
 
 
-def test_a_source_that_ends_is_a_success(frames, toy_plugins, tmp_path):
-    with looped_stream(frames, fps=100, count=8) as url:
+@pytest.mark.parametrize(
+    ("end", "count", "reason"),
+    [
+        ((), 8, "the source ended"),
+        (("--end", "60"), 8, "the source ended"),
+        # Motion JPEG is taken for 25 frames a second.
+        (("--end", "0.32"), None, "the time given was over"),
+    ],
+)
+def test_a_source_that_ends_is_a_success_and_so_is_the_end_of_the_time(
+    frames, toy_plugins, tmp_path, end, count, reason
+):
+    with looped_stream(frames, fps=100, count=count) as url:
         done = videoseg(
             *("run", url, "the middle", "--pipeline", "toy", "--live", "-o", "out"),
-            *("--warmup-frames", "4", "--only", "masks"),
+            *("--warmup-frames", "4", "--only", "masks", *end),
             folder=tmp_path,
             plugins=toy_plugins,
         )
     assert done.returncode == 0 and "8 frames of http://127.0.0.1" in done.stdout
+    assert done.stdout.split("\n")[0].endswith(f": {reason}")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["masks.jsonl"]
 
 

@@ -31,7 +31,7 @@ _MOST_WARNINGS = 10
     examples="""
     videoseg batch clips/ "the dog that jumps" -o out/dogs
     videoseg batch asked.jsonl -o out/asked --workers 2 --resume
-    videoseg batch clips/ "the dog" -o out/dogs --max-side 480 --export coco
+    videoseg batch clips/ "the dog" -o out/dogs --max-side 480 --export coco --frames
     """,
 )
 @click.argument("source", type=PATH)
@@ -49,6 +49,7 @@ _MOST_WARNINGS = 10
     help=f"At the end, export all results to one folder, OUTPUT/FORMAT: {', '.join(FORMATS)}. "
     "Can be repeated.",
 )
+@click.option("--frames", is_flag=True, help="With coco: write the frames too.")
 @parts_option
 @click.option("--resume", is_flag=True, help="Continue the batch in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed videos again.")
@@ -81,6 +82,7 @@ def segment_batch(
     max_turns: int | None,
     seed: int,
     formats: tuple[str, ...],
+    frames: bool,
     parts: tuple[str, ...] | None,
     resume: bool,
     retry_failed: bool,
@@ -103,6 +105,8 @@ def segment_batch(
 
     for name in formats:
         check_format(name)
+    if frames and "coco" not in formats:
+        raise click.UsageError("--frames goes with --export coco")
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes with --resume")
     pipe = checked_pipeline(
@@ -136,7 +140,7 @@ def segment_batch(
                 )
                 click.echo(printable(hint, keep="\n"), err=True)
             raise
-    exported = _export_all(outcome, formats, quiet=quiet)
+    exported = _export_all(outcome, formats, frames=frames, quiet=quiet)
     if as_json:
         write_json({**_document(outcome), "exported": exported})
     elif not quiet:
@@ -158,7 +162,9 @@ def _describe_ids(ids: Sequence[str]) -> str:
     return f"{format_count(len(ids), 'video')}: {shorten_text(shown, 200)}"
 
 
-def _export_all(outcome: BatchOutcome, formats: Sequence[str], *, quiet: bool) -> dict[str, str]:
+def _export_all(
+    outcome: BatchOutcome, formats: Sequence[str], *, frames: bool, quiet: bool
+) -> dict[str, str]:
     """Export every result that there is; return the folder of each format."""
     from videoseg.progress import track
     from videoseg.results import Segmentation, export_all
@@ -174,6 +180,7 @@ def _export_all(outcome: BatchOutcome, formats: Sequence[str], *, quiet: bool) -
                 ),
                 outcome.folder / name,
                 format=cast("ExportFormat", name),
+                frames=frames and name == "coco",
                 # A batch that is continued exports its earlier results again.
                 overwrite=True,
             )

@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
-from importlib import import_module, metadata
+from functools import cached_property, lru_cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -46,24 +46,36 @@ _MODEL_LIBRARIES = {
     "transformers": ("transformers", "chat models and detectors of transformers"),
     "sam2": ("sam2", "the segmenter and the propagator sam2"),
     "onnxruntime": ("onnxruntime", "the detector yolox, where it runs on onnxruntime"),
-    "ray": ("ray", "videoseg ray"),
 }
-_VERSIONS_ONLY = {"accelerate": "accelerate", "peft": "peft", "supervision": "supervision"}
+_VERSIONS_ONLY = {
+    "accelerate": "accelerate", "peft": "peft", "ray": "ray", "supervision": "supervision"
+}  # fmt: skip
 
 # Importing all of them takes some seconds; much longer means that one hangs.
 _IMPORT_SECONDS = 180
 
 _TRY_IMPORTS = """
 import importlib, json, sys
-found = {}
 # Not the current folder, where a folder of the library's sources may have its name.
 sys.path[:] = json.loads(sys.argv[1])
+failed, gpus = {}, None
 for name in sys.argv[2:]:
     try:
         importlib.import_module(name)
     except BaseException as error:
-        found[name] = f"{type(error).__name__}: {error}"
-print("\\n" + json.dumps(found))
+        failed[name] = f"{type(error).__name__}: {error}"
+torch = None if "torch" in failed else sys.modules.get("torch")
+try:
+    if torch is not None and torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        each = [torch.cuda.get_device_properties(index) for index in range(count)]
+        gpus = [f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in each]
+    elif torch is not None:
+        mps = getattr(torch.backends, "mps", None)
+        gpus = ["Apple's GPU, mps"] if mps is not None and mps.is_available() else []
+except Exception as error:
+    failed["gpu"] = f"{type(error).__name__}: {error}"
+print("\\n" + json.dumps({"failed": failed, "gpus": gpus}))
 """
 _MIN_FREE_BYTES = 200 * 2**20
 
@@ -120,6 +132,8 @@ def doctor(*, as_json: bool) -> int:
 
 def examine() -> Iterator[Finding]:
     """Yield one finding after another; a check that fails never stops the next."""
+    # These take longest, so that they are tried while the rest is examined.
+    trial = _try_imports(tuple(_installed(_MODEL_LIBRARIES)))
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("videoseg", "ok", __version__)
     yield from _libraries()
@@ -128,7 +142,8 @@ def examine() -> Iterator[Finding]:
     yield from _guarded("video", _decoding)
     yield from _guarded("disk", _disk)
     yield from _guarded("threads", _threads)
-    yield from _guarded("gpu", _gpu)
+    yield from _guarded("model libraries", lambda: _broken_libraries(trial))
+    yield from _guarded("gpu", lambda: _gpu(trial))
 
 
 def _guarded(subject: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -156,17 +171,27 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _model_libraries() -> Iterator[Finding]:
-    versions = {}
     packages = {module: package for module, (package, _) in _MODEL_LIBRARIES.items()}
-    for module, package in {**packages, **_VERSIONS_ONLY}.items():
+    versions = _installed({**packages, **_VERSIONS_ONLY})
+    text = ", ".join(versions.values()) or "none installed; the default pipeline needs none"
+    yield Finding("model libraries", "ok", text)
+
+
+def _installed(modules: Iterable[str]) -> dict[str, str]:
+    """Return package and version of those modules that are installed."""
+    versions = {}
+    for module in modules:
+        package = _VERSIONS_ONLY.get(module) or _MODEL_LIBRARIES[module][0]
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[module] = f"{package} {metadata.version(package)}"
-    if not versions:
-        yield Finding("model libraries", "ok", "none installed; the default pipeline needs none")
-        return
-    yield Finding("model libraries", "ok", ", ".join(versions.values()))
-    tried = tuple(module for module in versions if module in _MODEL_LIBRARIES)
-    for module, error in _failed_imports(tried).items():
+    return versions
+
+
+def _broken_libraries(trial: _ImportTrial) -> Iterator[Finding]:
+    versions = _installed(_MODEL_LIBRARIES)
+    for module, error in trial.outcome.failed.items():
+        if module not in versions:
+            continue
         package, used_by = _MODEL_LIBRARIES[module]
         text = f"{versions[module]} cannot be imported ({shorten_text(error, 200)}), which breaks "
         text += f"{used_by}: pip install --upgrade --force-reinstall {package}"
@@ -175,31 +200,67 @@ def _model_libraries() -> Iterator[Finding]:
         yield Finding(module, "note", text)
 
 
-@lru_cache(maxsize=1)
-def _failed_imports(modules: tuple[str, ...]) -> dict[str, str]:
-    """Return the modules that cannot be imported, with their errors.
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a trial has found.
 
-    A process of its own tries them: one that fails half-way would leave its traces here.
+    Args:
+        failed: The modules that cannot be imported, with their errors; and ``gpu``, if torch
+            fails where it looks for one.
+        gpus: The GPUs that torch finds; None if it was not asked.
     """
-    if not modules:
-        return {}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _TRY_IMPORTS, json.dumps(sys.path), *modules],
-            capture_output=True,
-            text=True,
-            timeout=_IMPORT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        text = f"importing {', '.join(modules)} took longer than {_IMPORT_SECONDS} s"
-        return {modules[0]: text}
-    try:
-        found = parse_json(done.stdout.strip().splitlines()[-1])
-        return {str(name): " ".join(str(error).split()) for name, error in found.items()}
-    except (LookupError, ValueError, AttributeError):
-        # It has crashed: nothing that it needs works.
-        return {modules[0]: f"the process that tried to import it ended with {done.returncode}"}
+
+    failed: Mapping[str, str]
+    gpus: tuple[str, ...] | None = None
+
+
+class _ImportTrial:
+    """Imports modules in a process of its own, where one that fails half-way leaves no traces.
+
+    Args:
+        modules: The modules; none starts no process.
+    """
+
+    def __init__(self, modules: tuple[str, ...]) -> None:
+        self._modules = modules
+        self._process: subprocess.Popen[str] | None = None
+        if modules:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _TRY_IMPORTS, json.dumps(sys.path), *modules],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+
+    @cached_property
+    def outcome(self) -> _Outcome:
+        """What it has found; waits for it."""
+        if self._process is None:
+            return _Outcome({})
+        try:
+            text, _ = self._process.communicate(timeout=_IMPORT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            names = ", ".join(self._modules)
+            text = f"importing {names} took longer than {_IMPORT_SECONDS} s"
+            return _Outcome({self._modules[0]: text})
+        try:
+            found = parse_json(text.strip().splitlines()[-1])
+            failed = {str(name): " ".join(str(e).split()) for name, e in found["failed"].items()}
+            gpus = found["gpus"]
+            return _Outcome(failed, None if gpus is None else tuple(map(str, gpus)))
+        except (LookupError, TypeError, ValueError, AttributeError):
+            # It has crashed: nothing that it needs works.
+            status = self._process.returncode
+            text = f"the process that tried to import it ended with {status}"
+            return _Outcome({self._modules[0]: text})
+
+
+@lru_cache(maxsize=1)
+def _try_imports(modules: tuple[str, ...]) -> _ImportTrial:
+    """Begin to import modules; for the same ones again, return the trial that has been made."""
+    return _ImportTrial(modules)
 
 
 def _plugins() -> Iterator[Finding]:
@@ -328,28 +389,20 @@ def _threads() -> Iterator[Finding]:
     yield Finding("threads", "ok", ", ".join([text, *limits]))
 
 
-def _gpu() -> Iterator[Finding]:
-    if find_spec("torch") is None:
+def _gpu(trial: _ImportTrial) -> Iterator[Finding]:
+    torch = _installed(["torch"]).get("torch")
+    if torch is None:
         text = "torch is not installed; the default pipeline needs neither torch nor a GPU"
         yield Finding("gpu", "note", text)
         return
-    try:
-        # Imported only here, because it takes seconds.
-        torch = import_module("torch")
-    except Exception as error:
+    outcome = trial.outcome
+    if outcome.gpus is None:
         # A broken library may fail in any way; the default pipeline does not need this one.
-        text = shorten_text(" ".join(str(error).split()), 200)
-        yield Finding("gpu", "note", f"torch, which would find it, cannot be imported ({text})")
-        return
-    if not torch.cuda.is_available():
-        mps = getattr(torch.backends, "mps", None)
-        if mps is not None and mps.is_available():
-            yield Finding("gpu", "ok", f"Apple's GPU, mps (torch {torch.__version__})")
-            return
-        text = f"torch {torch.__version__} finds no GPU; models run on the CPU"
+        error = outcome.failed.get("torch") or outcome.failed.get("gpu") or "see above"
+        text = f"torch, which would find it, does not work ({shorten_text(error, 200)})"
         yield Finding("gpu", "note", text)
-        return
-    for index in range(torch.cuda.device_count()):
-        gpu = torch.cuda.get_device_properties(index)
-        memory = f"{gpu.total_memory / 2**30:.0f} GiB"
-        yield Finding("gpu", "ok", f"{gpu.name}, {memory} (torch {torch.__version__})")
+    elif not outcome.gpus:
+        yield Finding("gpu", "note", f"{torch} finds no GPU; models run on the CPU")
+    else:
+        for gpu in outcome.gpus:
+            yield Finding("gpu", "ok", f"{gpu} ({torch})")

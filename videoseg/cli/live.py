@@ -128,8 +128,8 @@ class LiveRun:
                     seed=self.seed,
                 )
                 self._follow(stream, frames, folder, video)
-                if self.end is not None:
-                    reason = "the time given was over, or the source ended"
+                if frames.is_time_over:
+                    reason = "the time given was over"
             except KeyboardInterrupt:
                 if stream is None:
                     raise

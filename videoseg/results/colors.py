@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from videoseg.masks import OBJECT_COLORS, Color, bounding_slices, object_color
+from videoseg.results.overlay import FILL_OPACITY
 from videoseg.results.segmentation import Segmentation
 from videoseg.types import BoolArray, FloatArray, Frame, VideoSource
 
@@ -21,10 +26,14 @@ _PIXELS = 400
 _RING = 0.02
 """Width of the surroundings that are compared, as a share of the frame's longer side."""
 
-_LEAST_APART = 30.0
-"""Distance in CIELAB from which the usual color is kept. A just noticeable difference is 2.3. The
+_LINE_APART = 30.0
+"""Distance in CIELAB from which an outline is seen. A just noticeable difference is 2.3. The
 orange of object 1 is hard to see on the yellow star of the demonstration clip, from which it is
 22 (8 with deuteranopia), and easy to see on its ground, from which it is 64 (38)."""
+
+_FILL_APART = 20.0
+"""Distance in CIELAB from which a fill is seen. Orange turns the blue ball of the demonstration
+clip into the gray of its ground, from which it then is 18, and sky blue leaves it blue (15)."""
 
 _NEAREST = 20
 """Percentile of the distances that counts: an object has pixels of many colors, and some are
@@ -54,10 +63,10 @@ _VISIONS = (
 def choose_colors(segmentation: Segmentation, video: VideoSource | None) -> dict[int, Color]:
     """Return a color for each object that stands out from it and from what is around it.
 
-    An object keeps its usual color, which depends on its id alone, unless that is near those on
-    both sides of its outline; then it gets the one of the palette that is farthest from them, as
-    seen with common color vision, deuteranopia and protanopia. Two of the first twelve objects
-    never share a color. The same result and video give the same colors.
+    An object keeps its usual color, which depends on its id alone, if outline and fill are seen
+    in it; else it gets the color of the palette in which they are seen best, with common color
+    vision, deuteranopia and protanopia. Two of the first twelve objects never share a color. The
+    same result and video give the same colors.
 
     Args:
         segmentation: The result.
@@ -71,19 +80,19 @@ def choose_colors(segmentation: Segmentation, video: VideoSource | None) -> dict
     if video is None:
         return colors
     wanted = {object_id: _frames_of(segmentation, object_id) for object_id in ids[:_MOST]}
-    sides: dict[int, list[FloatArray]] = {object_id: [] for object_id in wanted}
+    looks: dict[int, list[_Look]] = {object_id: [] for object_id in wanted}
     for index in sorted({index for frames in wanted.values() for index in frames}):
         frame = video[index]
         for object_id, frames in wanted.items():
             if index in frames:
-                sides[object_id] += _sides(frame, segmentation.track(object_id).mask(index))
+                looks[object_id] += _looks_at(frame, segmentation.track(object_id).mask(index))
     free = list(OBJECT_COLORS)
     for object_id in wanted:
-        apart = {color: _measure_distance(color, sides[object_id]) for color in free}
+        seen = {color: _measure_visibility(color, looks[object_id]) for color in free}
         usual = colors[object_id]
-        if usual not in apart or apart[usual] < _LEAST_APART:
+        if seen.get(usual, 0.0) < 1:
             # Of equals the first of the palette.
-            colors[object_id] = max(apart, key=lambda color: round(apart[color], 1))
+            colors[object_id] = max(seen, key=lambda color: round(seen[color], 2))
         free.remove(colors[object_id])
     return colors
 
@@ -101,8 +110,16 @@ def _frames_of(segmentation: Segmentation, object_id: int) -> list[int]:
     return list(dict.fromkeys([*prompted[:1], *spread_out]))[:_FRAMES]
 
 
-def _sides(frame: Frame, mask: BoolArray) -> list[FloatArray]:
-    """Return pixels on an object and around it, each of shape (P, 3), linear RGB in [0, 1]."""
+@dataclass(frozen=True, eq=False, slots=True)
+class _Look:
+    """Pixels of one frame on an object and around it, each of shape (P, 3), RGB 0 to 255."""
+
+    inside: FloatArray
+    around: FloatArray
+
+
+def _looks_at(frame: Frame, mask: BoolArray) -> list[_Look]:
+    """Return the look of an object on a frame; none if it is not there, or is all of it."""
     import cv2
 
     if (area := bounding_slices(mask)) is None:
@@ -111,19 +128,39 @@ def _sides(frame: Frame, mask: BoolArray) -> list[FloatArray]:
     rows, columns = (slice(max(0, one.start - width), one.stop + width) for one in area)
     inside, pixels = mask[rows, columns], frame[rows, columns]
     grown = cv2.dilate(inside.astype(np.uint8), np.ones((2 * width + 1,) * 2, np.uint8)) > 0
-    sides = [pixels[inside], pixels[grown & ~inside]]
-    return [_linear(side[:: max(1, len(side) // _PIXELS)]) for side in sides if len(side)]
-
-
-def _measure_distance(color: Color, sides: list[FloatArray]) -> float:
-    """Return how far a color is from the pixels of the side that is nearest, in CIELAB."""
-    own = _linear(np.array([color]))
-    distances = [
-        float(np.percentile(np.linalg.norm(_lab(side @ v.T) - _lab(own @ v.T), axis=1), _NEAREST))
-        for side in sides
-        for v in _VISIONS
+    sides = [
+        side[:: max(1, len(side) // _PIXELS)].astype(np.float64)
+        for side in (pixels[inside], pixels[grown & ~inside])
     ]
-    return min(distances, default=np.inf)
+    return [_Look(*sides)] if len(sides[1]) else []
+
+
+def _measure_visibility(color: Color, looks: Sequence[_Look]) -> float:
+    """Return how well outline and fill are seen where that is hardest; 1 is well."""
+    own = np.array([color], np.float64)
+    found = []
+    for look, vision in itertools.product(looks, _VISIONS):
+        line, inside, around, fill = (
+            _lab(_linear(pixels) @ vision.T)
+            for pixels in (
+                own,
+                look.inside,
+                look.around,
+                # As draw_masks fills: not in linear light.
+                (1 - FILL_OPACITY) * look.inside + FILL_OPACITY * own,
+            )
+        )
+        found += [
+            _measure_distance(line, inside) / _LINE_APART,
+            _measure_distance(line, around) / _LINE_APART,
+            _measure_distance(fill, inside) / _FILL_APART,
+            _measure_distance(np.median(fill, axis=0), around) / _FILL_APART,
+        ]
+    return min(found, default=np.inf)
+
+
+def _measure_distance(one: FloatArray, other: FloatArray) -> float:
+    return float(np.percentile(np.linalg.norm(one - other, axis=1), _NEAREST))
 
 
 def _linear(colors: np.ndarray) -> FloatArray:

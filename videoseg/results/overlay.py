@@ -237,7 +237,8 @@ def _copy_of(frame: Frame) -> Frame:
 
 
 def _line_width(drawn: Frame) -> int:
-    return max(1, round(int(min(drawn.shape[:2])) / 260))
+    # Two pixels from the size of the demonstration clip on: one is hardly seen.
+    return max(1, -(-int(min(drawn.shape[:2])) // 240))
 
 
 def _fill(drawn: Frame, mask: BoolArray, color: Color, opacity: float) -> None:

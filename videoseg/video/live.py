@@ -75,6 +75,7 @@ class LiveFrames:
         size: (height, width) of the source's frames, before they are scaled.
         fps: Frames per second of the frames taken, as far as the source tells.
         num_dropped: How many frames were dropped so far.
+        is_time_over: Whether ``seconds`` are over; False if the source ended before.
 
     Raises:
         ConfigError: If an argument is out of range, or the source is neither.
@@ -109,6 +110,7 @@ class LiveFrames:
         self.fps = self._source.fps / self._every
         self._scaled_size = fitted_size(self.size, max_side)
         self.num_dropped = 0
+        self.is_time_over = False
         self._times: dict[int, float] = {}
         self._num_taken = 0
         self._waiting: queue.Queue[tuple[Frame, float] | BaseException | None]
@@ -199,6 +201,7 @@ class LiveFrames:
             before = seconds
             elapsed = seconds - begin[1]
             if self._seconds is not None and elapsed >= self._seconds:
+                self.is_time_over = True
                 return
             if number % self._every:
                 continue

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 from videoseg_cutie import CutiePropagator
-from videoseg_cutie.propagator import CAPABILITIES
+from videoseg_xmem.capabilities import CAPABILITIES
 
 from videoseg.testing import PropagatorContract
 from videoseg.types import Size

@@ -20,7 +20,8 @@ from videoseg_sam2 import (
     Sam2Long,
     Sam2Propagator,
 )
-from videoseg_sam2.propagator import SAM2_CAPABILITIES, find_capabilities
+from videoseg_sam2.capabilities import SAM2_CAPABILITIES
+from videoseg_sam2.propagator import find_capabilities
 from videoseg_synthetic import make_clip
 
 import videoseg as vs

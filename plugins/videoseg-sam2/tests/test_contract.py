@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from videoseg_sam2 import Sam2Propagator, Sam2Segmenter
-from videoseg_sam2.propagator import SAM2_CAPABILITIES
+from videoseg_sam2.capabilities import SAM2_CAPABILITIES
 
 from videoseg.testing import PropagatorContract, SegmenterContract
 

@@ -164,6 +164,21 @@ def test_a_batch_is_exported_to_one_folder_for_each_format(clips, tmp_path, caps
     assert not (tmp_path / "x").exists()
 
 
+def test_a_batch_exports_frames_with_coco_if_asked_to(clips, tmp_path, capsys):
+    (clips / "broken.mp4").unlink()
+    arguments = ["batch", str(clips), "the largest object", "-o", str(tmp_path / "out")]
+    assert main([*arguments, "--export", "cvat", "--frames"]) == 2
+    assert "--frames goes with --export coco" in capsys.readouterr().err
+    arguments += ["--only", "masks", "-q", "--export", "coco", "--export", "cvat", "--frames"]
+    assert main(arguments) == 0
+    root = tmp_path / "out" / "coco"
+    document = json.loads((root / "annotations/instances_default.json").read_text())
+    named = {image["file_name"] for image in document["images"]}
+    written = {path.relative_to(root / "images").as_posix() for path in root.rglob("*.jpg")}
+    assert named == written and len(written) > 2
+    assert not list((tmp_path / "out" / "cvat").rglob("*.jpg"))
+
+
 def test_warnings_of_a_batch_are_told_once_each_with_the_videos(clips, tmp_path, capsys):
     arguments = ["batch", str(clips), "asdf qwer", "-o", str(tmp_path / "out"), "-q"]
     arguments += ["--only", "masks", "--sampler", "middle", "--every", "4"]

@@ -13,7 +13,13 @@ import pytest
 import yaml
 
 import videoseg as vs
-from videoseg.cli.doctor import _failed_imports, _model_libraries, examine
+from videoseg.cli.doctor import (
+    _broken_libraries,
+    _gpu,
+    _ImportTrial,
+    _model_libraries,
+    examine,
+)
 from videoseg.cli.main import main
 from videoseg.errors import CORE_PACKAGES, OutputError
 from videoseg.plugins import KINDS, RegisteredComponent
@@ -46,6 +52,20 @@ def test_plugins_as_json(run):
     assert found["propagator", "flow"]["capabilities"]["boxes"] is True
     assert found["sampler", "uniform"]["distribution"] == "videoseg"
 
+
+_TORCH = """
+class cuda:
+    is_available = staticmethod(lambda: bool({gpus}))
+    device_count = staticmethod(lambda: len({gpus}))
+
+    def get_device_properties(index):
+        from types import SimpleNamespace
+        name, memory = {gpus}[index]
+        return SimpleNamespace(name=name, total_memory=memory)
+
+class backends:
+    mps = None
+"""
 
 NEEDED = WeightsFile("https://example.org/needed.bin", "needy", 3_700_000, license="MIT")
 
@@ -359,11 +379,8 @@ def test_the_doctor_tells_versions_of_model_libraries_and_which_cannot_be_import
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(metadata, "version", {"torch": "2.9", "torchvision": "0.1"}.__getitem__)
     monkeypatch.setattr(metadata, "PackageNotFoundError", KeyError)
-    _failed_imports.cache_clear()
-    try:
-        versions, broken = _model_libraries()
-    finally:
-        _failed_imports.cache_clear()
+    [versions] = _model_libraries()
+    [broken] = _broken_libraries(_ImportTrial(("torch", "torchvision")))
     assert versions.detail == "torch 2.9, torchvision 0.1"
     assert (broken.subject, broken.verdict) == ("torchvision", "note")
     assert "cannot be imported (RuntimeError: no operator nms)" in broken.detail
@@ -373,31 +390,41 @@ def test_the_doctor_tells_versions_of_model_libraries_and_which_cannot_be_import
 def test_the_doctor_does_not_take_a_folder_beside_it_for_a_library(monkeypatch, tmp_path):
     (tmp_path / "colorsys.py").write_text("raise RuntimeError('you are in the sources')")
     monkeypatch.chdir(tmp_path)
-    _failed_imports.cache_clear()
-    try:
-        assert _failed_imports(("colorsys",)) == {}
-    finally:
-        _failed_imports.cache_clear()
+    assert _ImportTrial(("colorsys",)).outcome.failed == {}
 
 
-def test_a_torch_that_is_broken_does_not_make_the_default_pipeline_ill(monkeypatch):
-    from videoseg.cli import doctor
+@pytest.mark.parametrize(
+    ("source", "detail"),
+    [
+        (
+            "raise OSError('libcudart.so.12: cannot open shared object file')",
+            "does not work (OSError: libcudart.so.12",
+        ),
+        (_TORCH.format(gpus=[]), "torch 2.9 finds no GPU"),
+        (_TORCH.format(gpus=[("Big GPU", 2**35)]), "Big GPU, 32 GiB (torch 2.9)"),
+    ],
+)
+def test_the_doctor_tells_which_gpus_torch_finds(monkeypatch, tmp_path, source, detail):
+    (tmp_path / "torch.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(metadata, "version", {"torch": "2.9"}.__getitem__)
+    monkeypatch.setattr(metadata, "PackageNotFoundError", KeyError)
+    [finding] = _gpu(_ImportTrial(("torch",)))
+    assert detail in finding.detail
+    # Without torch, too, the default pipeline is well.
+    assert finding.verdict == ("ok" if "GiB" in detail else "note")
 
-    def broken(name):
-        raise OSError("libcudart.so.12: cannot open shared object file")
 
-    monkeypatch.setattr(doctor, "find_spec", lambda name: name)
-    monkeypatch.setattr(doctor, "import_module", broken)
-    [finding] = doctor._gpu()
-    assert finding.verdict == "note" and "libcudart" in finding.detail
+def test_the_doctor_imports_no_model_library_itself(tmp_path):
+    code = "import sys; from videoseg.cli.doctor import examine; list(examine()); "
+    code += "assert not {'torch', 'transformers', 'ray'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_imports_that_hang_are_told(monkeypatch):
     from videoseg.cli import doctor
 
     monkeypatch.setattr(doctor, "_IMPORT_SECONDS", 0.01)
-    _failed_imports.cache_clear()
-    try:
-        assert "took longer than" in _failed_imports(("json",))["json"]
-    finally:
-        _failed_imports.cache_clear()
+    outcome = _ImportTrial(("json",)).outcome
+    assert "took longer than" in outcome.failed["json"]

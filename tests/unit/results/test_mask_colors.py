@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from videoseg_synthetic import demo_clip
 
 import videoseg as vs
 from videoseg.masks import OBJECT_COLORS, object_color
 from videoseg.results import Segmentation, choose_colors
+from videoseg.results.overlay import FILL_OPACITY
 from videoseg.types import Grounding, MaskTrack, Rle, Trace
 
 SIZE = (60, 80)
@@ -28,7 +30,7 @@ def _result(objects, background=GREY):
 
 
 def test_an_object_keeps_its_usual_color_where_that_is_seen():
-    result, video = _result([(60, 60, 200)])
+    result, video = _result([(30, 30, 90)])
     assert choose_colors(result, video) == {1: object_color(1)}
 
 
@@ -43,6 +45,25 @@ def test_a_yellow_or_orange_object_is_not_marked_in_orange(objects):
 def test_what_is_around_counts_too():
     result, video = _result([(30, 30, 30)], background=object_color(1))
     assert choose_colors(result, video)[1] != object_color(1)
+
+
+@pytest.mark.parametrize("object_id", [1, 2])
+def test_the_blue_ball_of_the_demonstration_turns_neither_gray_nor_stays_blue(object_id):
+    clip = demo_clip(size=(135, 240), num_frames=6)
+    blue = next(track for track in clip.tracks if "blue" in track.label)
+    result = Segmentation(
+        "it",
+        clip.video.facts(),
+        Grounding(None),
+        Trace(),
+        (MaskTrack(object_id, clip.size, blue.masks),),
+    )
+    color = np.array(choose_colors(result, clip.video)[object_id])
+    mask = blue.mask(0)
+    ball, ground = clip.frames[0][mask].mean(axis=0), clip.frames[0][~mask].mean(axis=0)
+    filled = (1 - FILL_OPACITY) * ball + FILL_OPACITY * color
+    assert np.abs(filled - ball).max() > 40, "it looks as if there were no mask"
+    assert np.abs(filled - ground).max() > 40, "it looks like the ground"
 
 
 def test_two_objects_never_share_a_color():

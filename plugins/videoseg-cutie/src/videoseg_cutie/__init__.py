@@ -1,6 +1,9 @@
-"""Cutie for videoseg: propagates masks with memories of pixels and of whole objects."""
+"""Cutie for videoseg: propagates masks with memories of pixels and of whole objects.
 
-from videoseg_cutie.options import MemoryOptions
-from videoseg_cutie.propagator import CutiePropagator
+The names of the package are listed in ``__init__.pyi`` and imported when they are first used,
+so that listing plug-ins stays light.
+"""
 
-__all__ = ["CutiePropagator", "MemoryOptions"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from videoseg_xmem.capabilities import CAPABILITIES
+
 import videoseg as vs
-from videoseg_cutie.propagator import CAPABILITIES
 
 
 @vs.hookimpl

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
-from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator
+from videoseg_xmem.loading import NetworkPropagator
 
 from videoseg.devices import pick_device, torch_defaults
 from videoseg.engines import Engine, Precision, check_engine, compute_type
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from videoseg_cutie.network import CutieNetwork
     from videoseg_cutie.session import CutieSession
 
-__all__ = ["CAPABILITIES", "CutiePropagator"]
+__all__ = ["CutiePropagator"]
 
 
 class CutiePropagator(NetworkPropagator["CutieNetwork"]):

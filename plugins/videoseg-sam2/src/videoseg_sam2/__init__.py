@@ -1,63 +1,9 @@
-"""SAM 2 for videoseg: a segmenter and a propagator whose memory is bounded."""
+"""SAM 2 for videoseg: a segmenter and a propagator whose memory is bounded.
 
-from videoseg_sam2.models import config_path
-from videoseg_sam2.network import (
-    Network,
-    NetworkSettings,
-    NetworkSource,
-    build_network,
-)
-from videoseg_sam2.policies.dam import DistractorAware
-from videoseg_sam2.policies.ranked import RankedFrames
-from videoseg_sam2.policies.sam2long import Sam2Long
-from videoseg_sam2.policies.sam3 import Sam3Selection
-from videoseg_sam2.policies.samurai import Samurai
-from videoseg_sam2.policy import (
-    BranchingPolicy,
-    Candidates,
-    Extent,
-    FrameRecord,
-    Held,
-    Keeping,
-    MemoryBounds,
-    MemoryPolicy,
-    Proposal,
-    Recall,
-    extent_of,
-)
-from videoseg_sam2.propagator import SAM2_CAPABILITIES, Sam2Propagator
-from videoseg_sam2.segmenter import Sam2Segmenter
-from videoseg_sam2.session import Sam2Session
-from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint, recognize_network
+The names of the package are listed in ``__init__.pyi`` and imported when they are first used,
+so that listing plug-ins stays light.
+"""
 
-__all__ = [
-    "SAM2_CAPABILITIES",
-    "BranchingPolicy",
-    "Candidates",
-    "DistractorAware",
-    "Extent",
-    "FrameRecord",
-    "Held",
-    "Keeping",
-    "MemoryBounds",
-    "MemoryPolicy",
-    "Network",
-    "NetworkSettings",
-    "NetworkSource",
-    "Proposal",
-    "RankedFrames",
-    "Recall",
-    "Sam2Long",
-    "Sam2Propagator",
-    "Sam2Segmenter",
-    "Sam2Session",
-    "Sam3Selection",
-    "Samurai",
-    "build_network",
-    "config_path",
-    "extent_of",
-    "find_checkpoint",
-    "load_into",
-    "read_checkpoint",
-    "recognize_network",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import videoseg as vs
-from videoseg_sam2.propagator import SAM2_CAPABILITIES
+from videoseg_sam2.capabilities import SAM2_CAPABILITIES
 
 _NEEDS = ("torch", "sam2", "huggingface_hub")
 _WEIGHTS = "videoseg_sam2.weights:published_weights"

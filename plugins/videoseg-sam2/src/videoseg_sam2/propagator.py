@@ -12,23 +12,14 @@ from annotated_types import Ge
 from videoseg.engines import Engine, Precision
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
+from videoseg_sam2.capabilities import SAM2_CAPABILITIES
 from videoseg_sam2.models import DEFAULT_MODEL
 from videoseg_sam2.network import NetworkChoice
 from videoseg_sam2.policies import FIFO, find_policy
 from videoseg_sam2.policy import MemoryPolicy
 from videoseg_sam2.session import Sam2Session
 
-__all__ = ["SAM2_CAPABILITIES", "Sam2Propagator", "find_capabilities"]
-
-SAM2_CAPABILITIES = PropagatorCapabilities(
-    boxes=True,
-    points=True,
-    masks=True,
-    late_objects=True,
-    backward=True,
-    corrections=True,
-    live=True,
-)
+__all__ = ["Sam2Propagator", "find_capabilities"]
 
 
 def find_capabilities(options: Mapping[str, Any]) -> PropagatorCapabilities:

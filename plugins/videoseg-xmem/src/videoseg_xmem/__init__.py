@@ -1,6 +1,9 @@
-"""XMem for videoseg: propagates masks through videos of any length in bounded memory."""
+"""XMem for videoseg: propagates masks through videos of any length in bounded memory.
 
-from videoseg_xmem.options import MemoryOptions
-from videoseg_xmem.propagator import XMemPropagator
+The names of the package are listed in ``__init__.pyi`` and imported when they are first used,
+so that listing plug-ins stays light.
+"""
 
-__all__ = ["MemoryOptions", "XMemPropagator"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,13 +10,9 @@ from typing import Any, Generic, TypeVar
 from videoseg.devices import is_out_of_memory, pick_device
 from videoseg.errors import PropagationError
 from videoseg.types import PropagatorCapabilities
+from videoseg_xmem.capabilities import CAPABILITIES
 
-__all__ = ["CAPABILITIES", "NetworkPropagator"]
-
-CAPABILITIES = PropagatorCapabilities(
-    masks=True, late_objects=True, backward=True, corrections=True, live=True
-)
-"""What propagators with a ``TrackerSession`` can do."""
+__all__ = ["NetworkPropagator"]
 
 Network = TypeVar("Network")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import videoseg as vs
-from videoseg_xmem.propagator import CAPABILITIES
+from videoseg_xmem.capabilities import CAPABILITIES
 
 
 @vs.hookimpl

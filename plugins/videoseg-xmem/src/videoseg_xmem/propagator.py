@@ -13,14 +13,14 @@ from videoseg.errors import ConfigError
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import VideoSource
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
-from videoseg_xmem.loading import CAPABILITIES, NetworkPropagator
+from videoseg_xmem.loading import NetworkPropagator
 from videoseg_xmem.options import LateObjects, MemoryOptions
 
 if TYPE_CHECKING:
     from videoseg_xmem.network import XMemNetwork
     from videoseg_xmem.session import XMemSession
 
-__all__ = ["CAPABILITIES", "XMemPropagator"]
+__all__ = ["XMemPropagator"]
 
 
 class XMemPropagator(NetworkPropagator["XMemNetwork"]):
