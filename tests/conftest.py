@@ -66,8 +66,8 @@ def _handlers() -> dict[str, list[logging.Handler]]:
 
 def _environment() -> dict[str, str]:
     # pytest names the running test there; OpenCV adds its own folder when it is imported, and
-    # torch that of its compiler when an optimizer is first made.
-    others = ("PYTEST_", "LD_LIBRARY_PATH", "TORCHINDUCTOR_CACHE_DIR")
+    # torch that of its compiler when an optimizer is first made, and more when it compiles.
+    others = ("PYTEST_", "LD_LIBRARY_PATH", "TORCHINDUCTOR_", "_TORCHINDUCTOR_")
     ours = (key for key in os.environ if not key.startswith(others))
     return {key: os.environ[key] for key in ours}
 

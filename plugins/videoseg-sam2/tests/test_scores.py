@@ -35,6 +35,7 @@ def test_sam2long_has_scores_of_its_own() -> None:
         {"memory": object},
         {"memory": "sam2long", "model": "sam2-hiera-large"},
         {"model": "sam2-hiera-large"},
+        {"precision": "int8", "engine": "openvino"},
     ],
 )
 def test_other_weights_and_memories_have_none(options: dict[str, Any]) -> None:

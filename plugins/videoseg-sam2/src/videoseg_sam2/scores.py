@@ -37,6 +37,9 @@ _PUBLISHED = {
 
 def published_scores(options: Mapping[str, Any]) -> list[PublishedScore]:
     """Return J&F of SAM 2.1 as published, with memories of which it is; none of others."""
+    if options.get("precision") == "int8":
+        # Published of float32 or bfloat16; what 8 bits cost was not measured with these weights.
+        return []
     if any(options.get(name) for name in ("checkpoint", "config", "random_weights")):
         return []
     version, _, size = str(options.get("model", DEFAULT_MODEL)).rpartition("-hiera-")
