@@ -345,12 +345,9 @@ STEPS = ("as they are", "same pixels", "and memory of masks", "and pointers of m
 def step_of(network: Any, side: int, step: str) -> Iterator[None]:
     """Take away the cause that a step names, and those before it."""
     with contextlib.ExitStack() as stack:
-        if step in STEPS[1:]:
-            stack.enter_context(package_pixels(network, side))
-        if step in STEPS[2:]:
-            stack.enter_context(package_memory(network))
-        if step in STEPS[3:]:
-            stack.enter_context(package_pointer(network))
+        causes = (package_pixels(network, side), package_memory(network), package_pointer(network))
+        for cause in causes[: STEPS.index(step)]:
+            stack.enter_context(cause)
         yield
 
 

@@ -3,7 +3,8 @@
 Each fork is a process of its own, with its own arguments, folder, environment and files, and
 ends as any process does. Only the half second in which Python imports libraries is saved. What
 depends on how the interpreter itself was started (``PYTHON*`` variables, the locale) needs a
-real start. For Linux: libraries of macOS do not survive a fork.
+real start, and so does what could depend on hashes of strings: all forks order sets alike. For
+Linux: libraries of macOS do not survive a fork.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from pathlib import Path
 
 # Seconds after which a command is ended.
 TIMEOUT = 120
+# Where the interpreter starts, whatever a test has set before it asks for the first command.
+_ENVIRONMENT = dict(os.environ)
 # What most commands import; none of these starts a thread by being imported.
 LIBRARIES = ("av", "cv2", "jinja2", "numpy", "PIL.Image", "pydantic", "rich.console", "scipy")
 PACKAGES = ("videoseg", "videoseg_attributes", "videoseg_synthetic")
@@ -59,7 +62,7 @@ def _server() -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         # Threads of NumPy's would not be there in a fork.
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        env={**_ENVIRONMENT, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
     atexit.register(_end, server)
     return server
@@ -104,6 +107,7 @@ def _become(request: Mapping[str, object]) -> None:
         request[key] for key in ("arguments", "folder", "environment", "files")
     )
     signal.alarm(TIMEOUT)
+    own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -111,9 +115,11 @@ def _become(request: Mapping[str, object]) -> None:
     opened = [os.open(os.devnull, os.O_RDONLY), *(os.open(file, flags) for file in files)]
     for number, descriptor in enumerate(opened):
         os.dup2(descriptor, number)
-    paths = environment.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[0] = folder
-    sys.path[1:1] = [path for path in paths if path and path not in sys.path]
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    rest = [path for path in sys.path[1:] if path not in own and path not in paths]
+    sys.path[:] = [folder, *paths, *rest]
+    # Numbers that no seed is behind differ from process to process.
+    sys.modules["numpy"].random.seed()
     sys.argv = ["videoseg", *arguments]
     runpy.run_module("videoseg", run_name="__main__", alter_sys=True)
 
