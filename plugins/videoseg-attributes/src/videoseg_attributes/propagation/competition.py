@@ -10,11 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from videoseg.types import BoolArray, Size
+from videoseg_attributes.propagation.class_maps import (
+    append_empty_class,
+    blur_classes,
+    insert_given,
+    normalize_classes,
+    resize_classes,
+    sum_classes,
+    warp_classes,
+)
 from videoseg_attributes.propagation.class_models import (
     StillBackground,
     color_model,
@@ -27,7 +35,7 @@ from videoseg_attributes.propagation.presence import Presence
 from videoseg_attributes.propagation.rough_places import RoughPlaces
 from videoseg_attributes.propagation.view import View
 from videoseg_attributes.vision.guided_filter import guided_filter
-from videoseg_attributes.vision.optical_flow import FloatImage, resize_image, warp
+from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
 
 __all__ = ["Competition", "CueWeights"]
 
@@ -42,7 +50,6 @@ _UNTRUSTED_BLUR = 4.0  # reference pixels, where flow is not trusted
 _SURE = 0.8  # posterior from which a pixel is a sample of a class
 _NEAR_BLUR = 4.0  # the width of the neighborhood over the blur of its edge
 _FAR_WEIGHT = 0.1  # of background far from objects
-_LEAST_BLUR = 0.2  # pixels; less does nothing
 _GROUP = 8  # classes that are worked on together; bounds memory where there are many
 
 
@@ -222,16 +229,16 @@ class Competition:
             share = mask / shared
             for given in on_grids:
                 given[..., place] = resize_image(share, given.shape[:2])
-        self._posteriors = _insert_given(self._posteriors, on_grids[0], classes)
-        self._refined = _insert_given(self._refined, on_grids[1], classes)
+        self._posteriors = insert_given(self._posteriors, on_grids[0], classes)
+        self._refined = insert_given(self._refined, on_grids[1], classes)
 
     def _add(self, object_id: int) -> None:
         self.object_ids.append(object_id)
         self._presence.append(Presence(self._unit))
         self._color.add_class()
         self._motion.add_class()
-        self._posteriors = _append_empty_class(self._posteriors)
-        self._refined = _append_empty_class(self._refined)
+        self._posteriors = append_empty_class(self._posteriors)
+        self._refined = append_empty_class(self._refined)
 
     def _anchor(self, cues: FrameCues, classes: list[int]) -> None:
         weights = self._sample_weights()
@@ -277,20 +284,20 @@ class Competition:
         for number in range(score.shape[2]):
             score[..., number] -= best
         np.exp(score, out=score)
-        return _normalize(score)
+        return normalize_classes(score)
 
     def _warp_posteriors(self, cues: FrameCues) -> FloatImage:
         """Warp the last posteriors along the flow, blurred where the flow cannot be trusted."""
         assert cues.flow is not None and cues.confidence is not None  # not across a cut
         carried = np.empty_like(self._posteriors)
         for some in _groups(0, carried.shape[2]):
-            sharp = _warp_classes(self._posteriors[..., some], cues.flow)
-            blurred = _blur(sharp, _UNTRUSTED_BLUR * self._unit)
+            sharp = warp_classes(self._posteriors[..., some], cues.flow)
+            blurred = blur_classes(sharp, _UNTRUSTED_BLUR * self._unit)
             sharp = sharp - blurred
             for place in range(sharp.shape[2]):
                 sharp[..., place] *= cues.confidence
             np.add(sharp, blurred, out=carried[..., some])
-        return _normalize(carried)
+        return normalize_classes(carried)
 
     def _gate(self, cues: FrameCues, carried: FloatImage) -> FloatImage | np.float32:
         import cv2
@@ -321,20 +328,20 @@ class Competition:
             part = refined[rows, columns]
             # A few classes at a time: what is computed on the way then does not grow with them.
             for some in _groups(1, posteriors.shape[2]):
-                objects = _resize_classes(posteriors[..., some], size)[rows, columns]
+                objects = resize_classes(posteriors[..., some], size)[rows, columns]
                 part[..., some] = guided_filter(
                     guide, objects, radius=weights.radius, epsilon=weights.epsilon
                 )
             np.clip(part[..., 1:], 0.0, 1.0, out=part[..., 1:])
-            part[..., 0] = np.clip(1.0 - _total(part[..., 1:]), 0.0, 1.0)
-            _normalize(part)
-            # Many times as fast as a power where that is 2.
-            np.square(part, out=part) if weights.sharpness == 2 else np.power(
-                part, weights.sharpness, out=part
-            )
-            _normalize(part)
+            part[..., 0] = np.clip(1.0 - sum_classes(part[..., 1:]), 0.0, 1.0)
+            normalize_classes(part)
+            if weights.sharpness == 2:  # many times as fast as a power
+                np.square(part, out=part)
+            else:
+                np.power(part, weights.sharpness, out=part)
+            normalize_classes(part)
         self._refined = refined
-        self._posteriors = _resize_classes(refined, self._size)
+        self._posteriors = resize_classes(refined, self._size)
         for number, presence in enumerate(self._presence, start=1):
             if presence.visible and not presence.follow(self._posteriors[..., number], cues):
                 self._hide(number)
@@ -351,7 +358,7 @@ class Competition:
         probabilities = self._color.probabilities()
         for number in hidden:
             presence = self._presence[number - 1]
-            free = 1.0 - _total(self._posteriors[..., 1:])
+            free = 1.0 - sum_classes(self._posteriors[..., 1:])
             area = self._places.search_area(self.object_ids[number - 1], cues.index, self._size)
             found = presence.search(
                 cues, probabilities[:, number], probabilities[:, 0], free, within=area
@@ -364,8 +371,8 @@ class Competition:
     def _claim(self, number: int, found: BoolArray) -> None:
         mask = found.astype(np.float32)
         large = resize_image(mask, self._refine_size)
-        self._posteriors = _insert_given(self._posteriors, mask[..., None], [number])
-        self._refined = _insert_given(self._refined, large[..., None], [number])
+        self._posteriors = insert_given(self._posteriors, mask[..., None], [number])
+        self._refined = insert_given(self._refined, large[..., None], [number])
 
     def _cross_cut(self, cues: FrameCues) -> None:
         """Start a new shot: only the appearance of the objects is kept."""
@@ -410,7 +417,7 @@ class Competition:
         side = max(1, int(21 * self._unit)) | 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         objects = (posteriors[..., 0] < 0.5).astype(np.uint8)
-        near = _blur(cv2.dilate(objects, kernel).astype(np.float32), side / _NEAR_BLUR)
+        near = blur_classes(cv2.dilate(objects, kernel).astype(np.float32), side / _NEAR_BLUR)
         weights[..., 0] = (posteriors[..., 0] > _SURE) * (_FAR_WEIGHT + near)
         return weights
 
@@ -419,21 +426,6 @@ def _groups(first: int, num_classes: int) -> Iterator[slice]:
     """Yield the classes from one on in groups of bounded size."""
     for start in range(first, num_classes, _GROUP):
         yield slice(start, min(start + _GROUP, num_classes))
-
-
-def _total(posteriors: FloatImage) -> FloatImage:
-    # Adding plane by plane is many times faster than reducing over a short last axis.
-    total: FloatImage = posteriors[..., 0].copy()
-    for number in range(1, posteriors.shape[2]):
-        total += posteriors[..., number]
-    return total
-
-
-def _normalize(posteriors: FloatImage) -> FloatImage:
-    total = np.maximum(_total(posteriors), np.float32(1e-6))
-    for number in range(posteriors.shape[2]):
-        posteriors[..., number] /= total
-    return posteriors
 
 
 def _region(wanted: BoolArray, size: Size, *, margin: int) -> tuple[slice, slice]:
@@ -456,54 +448,3 @@ def _region(wanted: BoolArray, size: Size, *, margin: int) -> tuple[slice, slice
 def _overlap(first: FloatImage, second: FloatImage) -> float:
     union = float(np.maximum(first, second).sum())
     return float(np.minimum(first, second).sum()) / union if union > 0 else 0.0
-
-
-def _warp_classes(posteriors: FloatImage, flow: FloatImage) -> FloatImage:
-    # Four channels at most go through one remap.
-    parts = [
-        warp(posteriors[..., start : start + 4], flow).reshape(*posteriors.shape[:2], -1)
-        for start in range(0, posteriors.shape[2], 4)
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def _resize_classes(posteriors: FloatImage, size: Size) -> FloatImage:
-    parts = [
-        resize_image(posteriors[..., start : start + 4], size).reshape(*size, -1)
-        for start in range(0, posteriors.shape[2], 4)
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def _blur(image: FloatImage, sigma: float) -> FloatImage:
-    import cv2
-
-    if sigma < _LEAST_BLUR:
-        return image
-    shape: tuple[Any, ...] = image.shape
-    if image.ndim == 2:
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
-    parts = [
-        cv2.GaussianBlur(np.ascontiguousarray(image[..., start : start + 4]), (0, 0), sigma)
-        for start in range(0, shape[2], 4)
-    ]
-    blurred = [np.asarray(part, dtype=np.float32).reshape(*shape[:2], -1) for part in parts]
-    return blurred[0] if len(blurred) == 1 else np.concatenate(blurred, axis=2)
-
-
-def _append_empty_class(posteriors: FloatImage) -> FloatImage:
-    empty = np.zeros((*posteriors.shape[:2], 1), dtype=np.float32)
-    return np.concatenate([posteriors, empty], axis=2)
-
-
-def _insert_given(posteriors: FloatImage, given: FloatImage, classes: list[int]) -> FloatImage:
-    """Return the posteriors with given ones, (h, w, len(classes)), put over them."""
-    placed = posteriors.copy()
-    placed[..., classes] = 0.0
-    rest = placed.sum(axis=2, keepdims=True)
-    taken = given.sum(axis=2, keepdims=True)
-    placed *= (1.0 - taken) / np.maximum(rest, np.float32(1e-6))
-    # Where nothing else had a posterior, what is not taken is background.
-    placed[..., :1] += np.where(rest > 1e-6, np.float32(0.0), 1.0 - taken)
-    placed[..., classes] = given
-    return placed
