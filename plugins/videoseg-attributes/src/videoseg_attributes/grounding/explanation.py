@@ -44,7 +44,7 @@ _ADVICE = (
     "describe the object in English by color, size, place, motion, time or number, such as "
     "'the red one on the left', or use the pipeline 'names' or one with a language model"
 )
-_COUNT_THEM = "to count objects, ask for all of them, such as 'the red ones'; for an answer,"
+_COUNT_THEM = "to count objects, ask for all of them, such as 'the red ones'; else"
 _ADVICE_WITH_NAMES = (
     "describe the object in English by names that the detector knows, color, size, place, motion, "
     "time or number, such as 'the red car on the left', or use a pipeline with a language model"
@@ -174,7 +174,7 @@ def explain_unjudged(plan: QueryPlan, *, found: bool, with_names: bool = False) 
     stands_out = "is the most salient object" if is_one else "is what stands out"
     basis = "uses the rest of the query" if plan.target.understood else stands_out
     done = f"; the answer {basis}" if found else ""
-    count = f" {_COUNT_THEM}," if plan.objection == ASKS_HOW_MANY else ""
+    count = f" {_COUNT_THEM}" if plan.objection == ASKS_HOW_MANY else ""
     return f"{problem}{done};{count} {_ADVICE_WITH_NAMES if with_names else _ADVICE}"
 
 
