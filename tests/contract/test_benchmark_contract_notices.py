@@ -107,3 +107,15 @@ def test_what_is_wrong_is_noticed(benchmark: Tampered, test: str, root: Path) ->
 def test_a_right_benchmark_passes(root: Path) -> None:
     benchmark = build_benchmark("mevis", registry=reader_registry())
     assert failures(benchmark, root) == {}
+
+
+def test_a_split_that_hands_out_one_video_again_and_again_is_noticed(root: Path) -> None:
+    class Kept(Tampered):
+        def read(self, root: Path, split: str = "") -> TamperedSplit:
+            found = super().read(root, split)
+            kept = {one.video_id: found.video(one.video_id) for one in found.samples}
+            found.video = kept.__getitem__  # type: ignore[method-assign]
+            return found
+
+    name = "test_a_video_that_was_closed_opens_again"
+    assert list(failures(Kept(), root, name)) == [name]

@@ -13,8 +13,9 @@ from typing import ClassVar, cast
 from videoseg.benchmarks import Benchmark, BenchmarkSplit, DrawnBenchmark, LeftOut, Sample, Truth
 from videoseg.benchmarks.types import left_out_of
 from videoseg.benchmarks.untrusted import is_plain_name, is_safe_id
-from videoseg.errors import EvaluationError
+from videoseg.errors import EvaluationError, VideosegError
 from videoseg.metrics.scoring import score_sample
+from videoseg.stages import Closable
 from videoseg.testing.checks import check, refuses
 from videoseg.types import Rle
 
@@ -85,6 +86,17 @@ class BenchmarkContract:
             check(len(set(names)) == len(names), f"two frames of {video_id!r} have one name")
             check(all(is_plain_name(name) for name in names), f"unusable names in {video_id!r}")
             check(video[0].shape[:2] == video.size, f"frame 0 of {video_id!r} has another size")
+
+    def test_a_video_that_was_closed_opens_again(self) -> None:
+        split = self._read()
+        for video_id in dict.fromkeys(sample.video_id for sample in self._samples(split)):
+            first = split.video(video_id)
+            if isinstance(first, Closable):
+                first.close()
+            try:
+                split.video(video_id)[0]
+            except VideosegError as error:
+                check(False, f"{video_id!r} cannot be read after it was closed once: {error}")
 
     def test_truth_fits_the_video(self) -> None:
         split = self._read()

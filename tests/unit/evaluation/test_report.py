@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from random import Random
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from videoseg.benchmarks import Sample
+from videoseg.benchmarks import Sample, open_benchmark
 from videoseg.evaluation import (
     Record,
     RecordedError,
@@ -20,9 +23,18 @@ from videoseg.evaluation import (
     build_report,
     load_report,
 )
-from videoseg.evaluation.report.examples import MOST_OF_ONE_VIDEO, choose
+from videoseg.evaluation.report.examples import (
+    FALSE_ALARM,
+    HIT,
+    MISSED,
+    MOST_OF_ONE_VIDEO,
+    _paint,
+    choose,
+    illustrate,
+)
 from videoseg.evaluation.report.pages import render_html, render_markdown
 from videoseg.evaluation.report.plots import Point, histogram, plot_over_time, scatter
+from videoseg.masks import object_color
 from videoseg.metrics import EvalProtocol, ObjectScore, SampleScore, protocol_named
 
 VOID = {"meta", "img", "br"}
@@ -221,6 +233,29 @@ def test_what_changes_from_run_to_run_is_kept_apart(run):
     assert "costs" in both[0]["run"] and "costs" not in both[0]["results"]
     text = json.dumps(both[0]["results"])
     assert "seconds" not in text and "T1" not in text and str(first) not in text
+
+
+@pytest.mark.parametrize("object_color_id", range(1, 13))
+def test_right_and_wrong_are_seen_on_objects_of_every_color(object_color_id):
+    image = np.full((4, 9, 3), object_color(object_color_id), np.uint8)
+    masks = {}
+    for place, kind in enumerate((HIT, FALSE_ALARM, MISSED)):
+        masks[kind] = np.zeros((4, 9), bool)
+        masks[kind][:, 2 * place : 2 * place + 2] = True
+    painted = _paint(image, masks).astype(int)
+    seen = [painted[0, column] for column in (0, 2, 4, 8)]
+    for one, other in itertools.combinations(seen, 2):
+        assert np.abs(one - other).max() > 30
+
+
+def test_samples_of_one_video_all_have_pictures():
+    split = open_benchmark(
+        "synthetic", options={"num_videos": 1, "size": (64, 64), "num_frames": 3}
+    )
+    assert len(split.samples) > 1
+    rows = [SimpleNamespace(sample=sample.id) for sample in split.samples]
+    pictures = illustrate(rows, map(Record.of, split.samples), split)
+    assert set(pictures) == {sample.id for sample in split.samples} and all(pictures.values())
 
 
 def test_best_and_worst_share_no_sample_and_one_video_does_not_fill_them():

@@ -36,6 +36,7 @@ MOST_OF_ONE_VIDEO = 3
 
 _FRAMES = 4
 _OPACITY = 0.6
+_FADED = 0.75  # how far the colors of the frame are taken from it
 _SIDE, _BYTES = 400, 24_000
 
 
@@ -157,11 +158,18 @@ def _picture(
 
 
 def _paint(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
-    """Fill masks that do not overlap; outlines would hide thin errors."""
-    painted = image.astype(np.float32)
+    """Fill masks that do not overlap; outlines would hide thin errors.
+
+    The frame is gray, so that the fills have the colors of the legend, whatever those of the
+    objects are.
+    """
+    import cv2
+
+    gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
+    painted = (1 - _FADED) * image.astype(np.float32) + _FADED * gray
     for color_id, mask in masks.items():
         color = np.array(object_color(color_id), np.float32)
-        painted[mask] = (1 - _OPACITY) * painted[mask] + _OPACITY * color
+        painted[mask] = (1 - _OPACITY) * gray[mask] + _OPACITY * color
     return np.asarray(painted.round(), np.uint8)
 
 

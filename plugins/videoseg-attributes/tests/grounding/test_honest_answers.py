@@ -207,6 +207,22 @@ def test_what_describes_no_object_is_a_guess_and_says_what_to_do(street) -> None
         assert answer.unjudged
 
 
+def test_a_question_for_a_number_is_not_answered_surely(street) -> None:
+    asked_for = ask(street, "all red objects")
+    answer = ask(street, "How many red objects are there?")
+    assert len(answer.prompts) == len(asked_for.prompts) > 0
+    assert answer.status == "guessed" and answer.judged == ("red",)
+    assert answer.confidence <= 0.3 and all(one.score <= 0.3 for one in answer.prompts)
+    assert "to count objects, ask for all of them" in answer.warnings[0]
+
+
+def test_what_is_there_says_nothing_of_the_objects_that_are_counted(street) -> None:
+    answer = ask(street, "How many children are there?")
+    assert answer.judged == () and {"how", "children"} <= set(answer.unjudged)
+    assert answer.status == "guessed" and answer.confidence <= 0.3
+    assert "the answer is what stands out" in answer.warnings[0]
+
+
 def test_an_answer_names_what_was_judged(street) -> None:
     answer = ask(street, "the red object")
     assert (answer.status, answer.judged, answer.unjudged) == ("answered", ("red",), ())

@@ -188,7 +188,9 @@ class SyntheticSplit:
         Raises:
             VideoError: If there is no clip of this id.
         """
-        return self._draw(video_id).video
+        clip = self._draw(video_id)
+        # Not the clip's own, which is kept: whoever is given a video may close it.
+        return Video.from_frames(clip.frames, fps=clip.fps, name=clip.name)
 
     def frame_names(self, video_id: str) -> tuple[str, ...]:
         """What each frame of a clip is called: ``00000``, ``00001``, ..."""

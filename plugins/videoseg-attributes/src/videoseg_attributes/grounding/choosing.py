@@ -34,7 +34,12 @@ from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.named_tracks import NamedTrack, measure_tracks
 from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
-from videoseg_attributes.grounding.resolution import Choice, Resolution
+from videoseg_attributes.grounding.resolution import (
+    QUESTION_CONFIDENCE,
+    Choice,
+    Resolution,
+    doubt_question,
+)
 from videoseg_attributes.regions.frames import choose_frames
 
 __all__ = ["TrackChoice", "choose_among", "choose_tracks", "read_query"]
@@ -51,7 +56,8 @@ _SPARSE = (
     "nothing that fits was seen, but the frames that were looked at lie far apart; ask about a "
     "part of the video, or look at more frames"
 )
-_GUESS_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
+_GUESS_CONFIDENCE = 0.3  # of nothing that fits
+_DOUBTFUL_CONFIDENCE = 0.7  # factor
 _ABSENT_CONFIDENCE = 0.7
 
 
@@ -370,14 +376,16 @@ class _Judge:
         doubtful = resolution.doubtful or resolution.ran_out or not resolution.is_whole
         is_guess = doubtful or any(notes) or not plan.judged_wholly
         confidence = float(np.mean([choice.score for choice in choices]))
-        if not plan.target.understood:
-            confidence *= _GUESS_CONFIDENCE
+        if plan.objection or not plan.target.understood:
+            confidence *= QUESTION_CONFIDENCE
         elif is_guess:
             confidence *= _DOUBTFUL_CONFIDENCE
         warnings = [*self._warn(resolution, found=True), *notes]
         return TrackChoice(
             tuple(choice.candidate.candidate_id for choice in choices),
-            tuple(float(min(1.0, max(0.0, choice.score))) for choice in choices),
+            tuple(
+                float(min(1.0, max(0.0, choice.score))) for choice in doubt_question(plan, choices)
+            ),
             "guessed" if is_guess else "answered",
             plan.used_words,
             plan.unjudged_words,

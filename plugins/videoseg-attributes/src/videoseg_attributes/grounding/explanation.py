@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.types import Prompt, Window
-from videoseg_attributes.grounding.language import MAX_WORDS, QueryPlan
+from videoseg_attributes.grounding.language import ASKS_HOW_MANY, MAX_WORDS, QueryPlan
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.resolution import Aspect, Choice, Resolution
@@ -44,6 +44,7 @@ _ADVICE = (
     "describe the object in English by color, size, place, motion, time or number, such as "
     "'the red one on the left', or use the pipeline 'names' or one with a language model"
 )
+_COUNT_THEM = "to count objects, ask for all of them, such as 'the red ones'; else"
 _ADVICE_WITH_NAMES = (
     "describe the object in English by names that the detector knows, color, size, place, motion, "
     "time or number, such as 'the red car on the left', or use a pipeline with a language model"
@@ -169,11 +170,12 @@ def explain_unjudged(plan: QueryPlan, *, found: bool, with_names: bool = False) 
         return ""
     else:
         problem = "the query says nothing that tells one object from another"
-    basis = (
-        "uses the rest of the query" if plan.target.understood else "is the most salient object"
-    )
+    is_one = plan.target.number.count == 1
+    stands_out = "is the most salient object" if is_one else "is what stands out"
+    basis = "uses the rest of the query" if plan.target.understood else stands_out
     done = f"; the answer {basis}" if found else ""
-    return f"{problem}{done}; {_ADVICE_WITH_NAMES if with_names else _ADVICE}"
+    count = f" {_COUNT_THEM}" if plan.objection == ASKS_HOW_MANY else ""
+    return f"{problem}{done};{count} {_ADVICE_WITH_NAMES if with_names else _ADVICE}"
 
 
 def describe_survey(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> str:

@@ -41,7 +41,12 @@ from videoseg_attributes.grounding.named_answers import answer_by_name
 from videoseg_attributes.grounding.prompts import make_prompts
 from videoseg_attributes.grounding.reference_resolution import Resolver
 from videoseg_attributes.grounding.relations import Contacts
-from videoseg_attributes.grounding.resolution import Choice, Resolution
+from videoseg_attributes.grounding.resolution import (
+    QUESTION_CONFIDENCE,
+    Choice,
+    Resolution,
+    doubt_question,
+)
 from videoseg_attributes.regions.frames import usual_num_frames
 from videoseg_attributes.regions.survey import Survey, survey_window
 
@@ -53,7 +58,7 @@ _LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
 # Set by hand on the drawn clips; not measured separately.
 _CUT_WEIGHT = 0.6  # for a frame on which the candidate touches the border
 _NEARLY_ALL = 0.9  # of the window: a closer look at this much would show nothing new
-_IGNORED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
+_DOUBTFUL_CONFIDENCE = 0.7  # factor
 _ABSENT_CONFIDENCE = 0.7  # of "not in this video", where candidates were found
 _NOT_FOUND = "the detector does not know it, or found nothing as it"
 
@@ -250,7 +255,7 @@ class AttributesGrounder:
         prompts = make_prompts(
             episode.video,
             measured,
-            choices,
+            doubt_question(plan, choices),
             labels=[make_label(plan, choice.words) for choice in choices],
             preferred_frame=preferred,
         )
@@ -264,8 +269,8 @@ class AttributesGrounder:
             resolution.doubtful or resolution.ran_out or partly or not resolution.is_whole
         )
         confidence = float(np.mean([choice.score for choice in choices]))
-        if not plan.target.understood:
-            confidence = _IGNORED_CONFIDENCE * confidence
+        if plan.objection or not plan.target.understood:
+            confidence = QUESTION_CONFIDENCE * confidence
         elif is_doubtful or plan.ignored:
             confidence *= _DOUBTFUL_CONFIDENCE
         return Grounding(

@@ -9,11 +9,22 @@ import numpy as np
 
 from videoseg.errors import ConfigError
 from videoseg.masks import bounding_box, inner_points, iou
-from videoseg.types import BoolArray, Box, FloatArray, Point, Prompt, Rle, Size, VideoSource
+from videoseg.types import (
+    BoolArray,
+    Box,
+    FloatArray,
+    Frame,
+    Point,
+    Prompt,
+    Rle,
+    Size,
+    VideoSource,
+)
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
 from videoseg_attributes.grounding.outlines import boundary_contrast
 from videoseg_attributes.grounding.resolution import Choice
 from videoseg_attributes.regions.survey import Candidate, Survey
+from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
 from videoseg_attributes.vision.motion import MotionEvidence
 from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
@@ -88,6 +99,10 @@ def refine_on_frame(
             f"frame {frame} lies outside the surveyed window "
             f"[{survey.window.start}, {survey.window.stop})"
         )
+    return _refine(video[frame], survey, candidate, frame=frame)
+
+
+def _refine(image: Frame, survey: Survey, candidate: Candidate, *, frame: int) -> Refined | None:
     distances = [abs(index - frame) for index in survey.frames]
     position = int(np.argmin(distances))
     rough = candidate.mask(position)
@@ -100,7 +115,6 @@ def refine_on_frame(
         and (mask := other.mask(position)) is not None
         and not _is_inside(mask, rough)
     ]
-    image = video[frame]
     size = (image.shape[0], image.shape[1])
     softness = _SOFTNESS * (1 + min(3, distances[position]))
     rough_full = _enlarge(rough, size)
@@ -251,16 +265,24 @@ def _refine_where_clearest(
     shown = measure_visibility(candidate)
     order = np.argsort(-shown, kind="stable")[:_TRIED]
     best = [int(place) for place in order if shown[place] >= _NEARLY_AS_WELL * shown.max()]
-    cuts: list[tuple[float, int, Refined | None]] = []
-    for position in best:
-        frame = survey.frames[position]
-        refined = refine_on_frame(video, survey, candidate, frame=frame)
+
+    def cut(position_and_image: tuple[int, Frame]) -> tuple[float, Refined] | None:
+        position, image = position_and_image
+        refined = _refine(image, survey, candidate, frame=survey.frames[position])
         if refined is None:
-            continue
+            return None
         support = candidate.support[position] if candidate.support else 1.0
-        contrast = boundary_contrast(video[frame], refined.mask)
+        contrast = boundary_contrast(image, refined.mask)
         clear = refined.agreement * contrast * (_SUPPORT_FLOOR + (1 - _SUPPORT_FLOOR) * support)
-        cuts.append((clear, frame, refined))
+        return clear, refined
+
+    # Frames are read here alone: a video may be for one thread.
+    found = map_in_threads(cut, ((position, video[survey.frames[position]]) for position in best))
+    cuts = [
+        (one[0], survey.frames[position], one[1])
+        for position, one in zip(best, found, strict=True)
+        if one is not None
+    ]
     if not cuts:
         return survey.frames[best[0]], None
     _, frame, refined = max(cuts, key=lambda cut: cut[0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
 
 from videoseg_attributes.grounding.language import (
@@ -12,11 +12,25 @@ from videoseg_attributes.grounding.language import (
     MotionIs,
     NounPhrase,
     Phases,
+    QueryPlan,
     Ranking,
 )
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 
-__all__ = ["Aspect", "Choice", "Observation", "Resolution", "Resolve", "classify"]
+__all__ = [
+    "QUESTION_CONFIDENCE",
+    "Aspect",
+    "Choice",
+    "Observation",
+    "Resolution",
+    "Resolve",
+    "classify",
+    "doubt_question",
+]
+
+QUESTION_CONFIDENCE = 0.3
+"""Factor of an answer to what asks for no object, or of which no word was understood. Set by hand;
+not measured separately."""
 
 Aspect: TypeAlias = Literal["temporal", "spatial", "linguistic"]
 
@@ -107,3 +121,9 @@ def classify(item: Constraint | Ranking) -> Aspect:
             "duration", "growing",
         )  # fmt: skip
     return "temporal" if timed else "spatial"
+
+
+def doubt_question(plan: QueryPlan, choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """Return choices with lower scores if the query asks for no object: none is its answer."""
+    factor = QUESTION_CONFIDENCE if plan.objection else 1.0
+    return tuple(replace(choice, score=factor * choice.score) for choice in choices)

@@ -12,7 +12,15 @@ from videoseg_attributes.grounding.language.lexicon import Kind
 from videoseg_attributes.grounding.language.tokens import Token
 from videoseg_attributes.grounding.language.word_order import stands_in_order
 
-__all__ = ["asks_for_what_stands_out", "may_be_noun", "why_not_a_description"]
+__all__ = [
+    "ASKS_HOW_MANY",
+    "asks_for_what_stands_out",
+    "may_be_noun",
+    "why_not_a_description",
+]
+
+ASKS_HOW_MANY = "asks how many there are, not which object"
+"""The objection to a question for a number, of ``why_not_a_description``."""
 
 _SALIENT = frozenset(
     {"main", "salient", "prominent", "most salient", "most prominent", "stands out"}
@@ -150,7 +158,7 @@ def _find_question(tokens: Sequence[Token]) -> str:
     spoken = [word for phrase in words for word in phrase.split()]
     for word, following in itertools.pairwise([*spoken, ""]):
         if word == "how" and following in ("many", "much"):
-            return "asks how many there are, not which object"
+            return ASKS_HOW_MANY
         if word in ("how", "why"):
             return f'asks "{word}", not which object'
     if asked := _find_property(tokens):
@@ -162,7 +170,7 @@ def _find_question(tokens: Sequence[Token]) -> str:
     if of_time or set(kinds) - {"filler"} == {"part"}:
         return "speaks of a moment, not of an object"
     if spoken[:1] == ["count"]:
-        return "asks how many there are, not which object"
+        return ASKS_HOW_MANY
     if "what" in spoken and (
         _HAPPENING & set(spoken) or ("going", "on") in set(itertools.pairwise(spoken))
     ):
@@ -201,7 +209,7 @@ def _find_property(tokens: Sequence[Token]) -> str:
         if not _opens(tokens, position):
             break
         if word == "number" and following.split()[0] == "of":
-            return "asks how many there are, not which object"
+            return ASKS_HOW_MANY
         if word in _PROPERTIES and following.split()[0] == "of":
             return f"asks for the {word} of an object, not which object"
         if word in ("what", "which", "whose") and following in _PROPERTIES:

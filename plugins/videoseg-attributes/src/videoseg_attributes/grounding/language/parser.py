@@ -8,6 +8,7 @@ from typing import cast
 from videoseg.errors import QueryError
 from videoseg_attributes.grounding.language.builder import PhraseBuilder
 from videoseg_attributes.grounding.language.descriptions import (
+    ASKS_HOW_MANY,
     asks_for_what_stands_out,
     why_not_a_description,
 )
@@ -72,12 +73,18 @@ def parse_query(text: str, nouns: KnownNouns | None = None) -> QueryPlan:
         )
     parser = _Parser(tokens, nouns)
     target = parser.read_phrase("top", 0)
+    objection = why_not_a_description(text, tokens)
+    if objection == ASKS_HOW_MANY:
+        # "How many are there" says nothing of the objects.
+        target = replace(
+            target, constraints=tuple(one for one in target.constraints if one.words != "there")
+        )
     plan = QueryPlan(
         text,
         target,
         tuple(parser.ignored),
         truncated,
-        objection=why_not_a_description(text, tokens),
+        objection=objection,
         asks_for_main=asks_for_what_stands_out(tokens),
     )
     return replace(plan, ignored=(*plan.ignored, *find_dropped(plan, tokens)))
