@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ def test_a_prompt_ends_the_branches(
 
 def masks_of(
     propagator: Sam2Propagator, frames: np.ndarray, first: Prompt, late: Prompt, direction: Any
-) -> dict[int, dict[int, BoolArray]]:
+) -> dict[int, Mapping[int, BoolArray]]:
     """Return masks by frame; the second prompt comes when two frames have been yielded."""
     found = {}
     with propagator.open(vs.Video.from_frames(frames)) as session:
@@ -199,7 +199,7 @@ def test_an_object_may_come_on_a_frame_that_was_read_but_not_yielded(
     first = replace(FIRST, frame=0 if direction == "forward" else NUM_FRAMES - 1)
     late = replace(SECOND, frame=5)
     found = masks_of(make(Undecided), frames, first, late, direction)
-    expected: dict[int, dict[int, BoolArray]] = {}
+    expected: dict[int, Mapping[int, BoolArray]] = {}
     with make(Undecided).open(vs.Video.from_frames(frames)) as session:
         session.prompt(first)
         session.prompt(late)
