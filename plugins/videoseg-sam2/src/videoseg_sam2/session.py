@@ -22,7 +22,7 @@ from videoseg_sam2.network import Network
 from videoseg_sam2.paths import Paths
 from videoseg_sam2.policy import MemoryPolicy
 from videoseg_sam2.tracker import FrameTracker
-from videoseg_sam2.trail import Trail
+from videoseg_sam2.trail import Trail, check_network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class Sam2Session(SessionBase):
             published, which a run the other way goes on reading.
 
     Raises:
-        PropagationError: If the network does not read every frame's memory, which policies need.
+        PropagationError: If the network cannot read what a policy recalls.
     """
 
     def __init__(
@@ -89,12 +89,8 @@ class Sam2Session(SessionBase):
         )
         self._make_policy = make_policy
         self._answers_late = make_policy is not None and make_policy().bounds.delay != 0
-        stride = network.modules.memory_temporal_stride_for_eval
-        if make_policy is not None and stride != 1:
-            raise PropagationError(
-                f"a memory policy needs a network that reads the memory of each frame; "
-                f"{network.name!r} reads every {stride}th; leave memory at 'fifo'"
-            )
+        if make_policy is not None:
+            check_network(network.modules, network.name)
         self._reach = MemoryReach.of(network.modules)
         self._objects: dict[int, ObjectMemory] = {}
         self._features: tuple[int, FrameFeatures] | None = None
@@ -411,6 +407,7 @@ class Sam2Session(SessionBase):
             reverse=reverse,
             num_slots=modules.num_maskmem - 1,
             num_pointers=self._reach.pointers,
+            points_ahead=not modules.only_obj_ptrs_in_the_past_for_eval,
         )
         memory.paths = Paths(trail)
 

@@ -15,7 +15,7 @@ from videoseg_sam2.policy import Candidates, FrameRecord, Keeping, MemoryPolicy,
 if TYPE_CHECKING:
     from videoseg_sam2.memory import Output
 
-__all__ = ["Attended", "Trail", "check_bounds"]
+__all__ = ["Attended", "Trail", "check_bounds", "check_network"]
 
 _KEEPINGS = ("anchor", "recent", "pointer", "nothing")
 
@@ -44,6 +44,7 @@ class Trail:
         reverse: Whether frames come in descending order.
         num_slots: How many slots in time the network has for features.
         num_pointers: The largest distance of a pointer that it reads.
+        points_ahead: Whether it reads the pointers of prompted frames ahead, too.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Trail:
         reverse: bool,
         num_slots: int,
         num_pointers: int,
+        points_ahead: bool = False,
     ) -> None:
         self.policy = policy
         self._origin = origin
         self._sign = -1 if reverse else 1
         self._num_slots = num_slots
         self._num_pointers = num_pointers
+        self._points_ahead = points_ahead
         self._entries: dict[int, Output] = {}
 
     def fork(self, policy: MemoryPolicy) -> Trail:
@@ -162,13 +165,14 @@ class Trail:
         now = self.step_of(frame)
         steps = [self.step_of(one) for one in conditioning]
         # The network reads features from the oldest slot on, and pointers from the nearest on;
-        # those of prompted frames come first, and pointers only of frames that have been passed.
+        # those of prompted frames come first, and pointers of most networks only where the frame
+        # has been passed.
         slots = sorted(recall.features, reverse=True)
         distances = sorted({*recall.features, *recall.pointers})
-        passed = [step for step in steps if step <= now]
+        pointed = [step for step in steps if self._points_ahead or step <= now]
         return KeyFactors(
             factors(of_features, [*steps, *(recall.features[slot] for slot in slots)]),
-            factors(of_pointers, [*passed, *map(recall.pointers.get, distances)]),
+            factors(of_pointers, [*pointed, *map(recall.pointers.get, distances)]),
         )
 
     def _frame_of(self, step: int) -> int:
@@ -204,6 +208,30 @@ class Trail:
                 del self._entries[step]
         features = sum(entry.features is not None for entry in self._entries.values())
         check_bounds(self.policy, features, len(self._entries.keys() & held.pointers))
+
+
+def check_network(modules: Any, name: str) -> None:
+    """Raise unless a network reads all prompted frames and whatever a policy recalls.
+
+    Args:
+        modules: The ``SAM2Base``.
+        name: What it is called.
+
+    Raises:
+        PropagationError: If it chooses among them by itself.
+    """
+    stride, most = modules.memory_temporal_stride_for_eval, modules.max_cond_frames_in_attn
+    if stride != 1:
+        raise PropagationError(
+            f"a memory policy needs a network that reads the memory of each frame; {name!r} reads "
+            f"every {stride}th; leave memory at 'fifo'"
+        )
+    if most != -1:
+        raise PropagationError(
+            f"a memory policy needs a network that reads all prompted frames; {name!r} reads "
+            f"{most} of them; leave memory at 'fifo', or set max_cond_frames_in_attn to -1 in its "
+            "configuration"
+        )
 
 
 def check_bounds(policy: MemoryPolicy, features: int, pointers: int) -> None:

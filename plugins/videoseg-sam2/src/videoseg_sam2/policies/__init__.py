@@ -13,7 +13,7 @@ from videoseg_sam2.policies.dam import DistractorAware
 from videoseg_sam2.policies.sam2long import Sam2Long
 from videoseg_sam2.policies.sam3 import Sam3Selection
 from videoseg_sam2.policies.samurai import Samurai
-from videoseg_sam2.policy import MemoryBounds, MemoryPolicy
+from videoseg_sam2.policy import BranchingPolicy, MemoryBounds, MemoryPolicy
 
 __all__ = ["FIFO", "POLICY_NAMES", "find_policy"]
 
@@ -111,7 +111,15 @@ def _check_branches(policy: object, bounds: MemoryBounds, name: str) -> None:
             f"{bounds.delay}; allowed are at least 1 branch and, with several, a delay of at "
             "least 1 frame, or None for as long as it takes"
         )
-    if missing := [one for one in ("choose_branches", "fork") if not hasattr(policy, one)]:
+    needed = ("choose_branches", "fork")
+    missing = [
+        one
+        for one in needed
+        if not hasattr(policy, one)
+        # There only to say that it is a subclass's to write.
+        or getattr(type(policy), one, None) is BranchingPolicy.choose_branches
+    ]
+    if missing:
         raise ConfigError(
             f"the memory policy {name} declares {bounds.branches} branches, but has no "
             f"{', '.join(missing)}; derive it from videoseg_sam2.BranchingPolicy"

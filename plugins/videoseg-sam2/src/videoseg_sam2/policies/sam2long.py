@@ -152,4 +152,5 @@ class Sam2Long(RankedFrames, BranchingPolicy):
 
 
 def _log_of(iou: float) -> float:
-    return math.log(iou + _SMALLEST_IOU)
+    # Networks whose estimates pass no sigmoid may give less than 0.
+    return math.log(max(iou, 0.0) + _SMALLEST_IOU)
