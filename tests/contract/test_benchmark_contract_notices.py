@@ -114,7 +114,7 @@ def test_a_split_that_hands_out_one_video_again_and_again_is_noticed(root: Path)
         def read(self, root: Path, split: str = "") -> TamperedSplit:
             found = super().read(root, split)
             kept = {one.video_id: found.video(one.video_id) for one in found.samples}
-            found.video = kept.__getitem__  # type: ignore[method-assign]
+            found.video = kept.__getitem__  # type: ignore[assignment,method-assign]
             return found
 
     name = "test_a_video_that_was_closed_opens_again"

@@ -31,7 +31,7 @@ _MOST_WARNINGS = 10
     examples="""
     videoseg batch clips/ "the dog that jumps" -o out/dogs
     videoseg batch asked.jsonl -o out/asked --workers 2 --resume
-    videoseg batch clips/ "the dog" -o out/dogs --max-side 480 --export coco --frames
+    videoseg batch clips/ "the dog" -o out/dogs --export coco --frames
     """,
 )
 @click.argument("source", type=PATH)

@@ -260,7 +260,7 @@ def _missing(choice: CheckpointChoice) -> MissingWeightsError:
         )
     return MissingWeightsError(
         f"model {choice.model!r} is not wholly on this machine; fetch it with: {choice.command} "
-        f"(or set download=True). License: {choice.terms}"
+        f"(or make the detector's option 'download' true). License: {choice.terms}"
     )
 
 

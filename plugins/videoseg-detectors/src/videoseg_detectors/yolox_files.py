@@ -95,7 +95,7 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         raise MissingWeightsError(
             f"the weights {str(checkpoint)!r} of YOLOX are not on this machine; get them "
             f"({published.num_bytes / 1e6:.1f} MB, license {published.license}) with: "
-            f"{_command(checkpoint)} (or name another file with checkpoint=...)"
+            f"{_command(checkpoint)} (or give another file as the detector's option 'checkpoint')"
         )
     path = expand_path(checkpoint)
     if str(checkpoint) and path.exists():

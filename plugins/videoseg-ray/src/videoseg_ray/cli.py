@@ -98,7 +98,7 @@ def evaluate(
     params=[parameter for parameter in segment_batch.params if parameter.name not in _REPLACED],
     examples="""
     videoseg ray batch clips/ "the dog that jumps" -o out/dogs
-    videoseg ray batch clips/ "the dog" -o out/dogs --max-side 480 --export coco --frames
+    videoseg ray batch clips/ "the dog" -o out/dogs --export coco --frames
     videoseg ray batch asked.jsonl -o out/asked --resume
     videoseg ray batch asked.csv -o /shared/out --address auto --gpus-per-actor 1
     """,
