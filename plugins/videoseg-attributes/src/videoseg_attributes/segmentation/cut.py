@@ -147,7 +147,7 @@ def _first_cut(
         return cut_around_points(image, motion, prompt.points, negative, blocked)
     box = _extend_to_points(prompt.box, prompt.points, size)
     return cut_region(
-        image, motion, RegionHint(box, prompt.points, negative, blocked=blocked)
+        image, motion, RegionHint(box, prompt.points, negative, blocked=blocked, is_tight=True)
     ), box
 
 
