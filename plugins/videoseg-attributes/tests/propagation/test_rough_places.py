@@ -108,7 +108,10 @@ def test_places_hold_in_a_view_that_follows() -> None:
 def test_an_unsure_box_counts_where_its_neighbors_confirm_it(left: int, counts: bool) -> None:
     boxes = {0: (10, 0.9), 2: (left, 0.5), 4: (30, 0.9)}
     places = RoughPlaces(
-        [RoughPlace(1, frame, Box(x, 20, x + 30, 60), score) for frame, (x, score) in boxes.items()],
+        [
+            RoughPlace(1, frame, Box(x, 20, x + 30, 60), score)
+            for frame, (x, score) in boxes.items()
+        ],
         View(0, 0, 80, 120),
     )
     area = places.search_area(1, 2, (80, 120))
