@@ -310,7 +310,8 @@ def _cut_to_sides(
     for times in range(1, _WIDENINGS + 1):
         if _measure_gap(mask, possible) <= _LOOSE:
             break
-        wider = _cut(odds + np.float32(times * _WIDENING) * possible, edges, possible, positive)
+        favored = odds + np.where(possible, np.float32(times * _WIDENING), np.float32(0))
+        wider = _cut(favored, edges, possible, positive)
         if wider.sum() > _ALL * possible.sum():
             break
         mask = wider
