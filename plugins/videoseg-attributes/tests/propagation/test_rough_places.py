@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from videoseg_attributes.propagation.flow import FlowPropagator
+from videoseg_attributes.propagation.rough_places import RoughPlaces
+from videoseg_attributes.propagation.view import View
 
 from videoseg.errors import PropagationError
 from videoseg.masks import bounding_box
@@ -100,3 +102,23 @@ def test_places_hold_in_a_view_that_follows() -> None:
     places = [box_of(truth[index] > 0, index) for index in range(0, 8, 2)]
     found = propagate(frames, truth[0] > 0, places, follow=True)
     assert overlap(found[-1], truth[-1] > 0) > 0.8
+
+
+@pytest.mark.parametrize(("left", "counts"), [(22, True), (70, False)])
+def test_an_unsure_box_counts_where_its_neighbors_confirm_it(left: int, counts: bool) -> None:
+    boxes = {0: (10, 0.9), 2: (left, 0.5), 4: (30, 0.9)}
+    places = RoughPlaces(
+        [
+            RoughPlace(1, frame, Box(x, 20, x + 30, 60), score)
+            for frame, (x, score) in boxes.items()
+        ],
+        View(0, 0, 80, 120),
+    )
+    area = places.search_area(1, 2, (80, 120))
+    assert (area is not None) == counts
+    # The score alone is too low for it.
+    alone = RoughPlaces(
+        [RoughPlace(1, 0, Box(10, 20, 40, 60), 0.9), RoughPlace(1, 2, Box(22, 20, 52, 60), 0.5)],
+        View(0, 0, 80, 120),
+    )
+    assert alone.search_area(1, 2, (80, 120)) is None

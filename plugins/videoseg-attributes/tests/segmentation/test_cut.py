@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from videoseg_attributes.segmentation.cut import CutSegmenter
+from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
+from videoseg_attributes.vision.motion import MotionEvidence
 
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError, VideoError
 from videoseg.stages import Segmenter
@@ -211,3 +213,27 @@ def test_true_boxes_give_good_masks_on_real_frames():
         [answer] = CutSegmenter().segment(video, [Prompt(1, 0, box=box_of(truth))])
         scores.append(iou(answer.mask, truth))
     assert np.mean(scores) > 0.78
+
+
+def test_a_part_that_looks_like_the_surroundings_is_cut_out_up_to_the_side_of_the_box():
+    frame, [mask] = scene(discs=[(80, 60, 32, (200, 60, 50))])
+    blue = textured(frame.shape[:2], seed=7, base=(60, 60, 170))
+    top, pillar = mask.copy(), np.zeros_like(mask)
+    top[46:] = False
+    pillar[20:100, 110:124] = True
+    frame[top | (pillar & ~mask)] = blue[top | (pillar & ~mask)]
+    [answer] = CutSegmenter().segment(
+        Video.from_frames(frame[None]), [Prompt(1, 0, box=box_of(mask))]
+    )
+    hint = RegionHint(box_of(mask))
+    assert not (cut_region(frame, MotionEvidence(()), hint).mask & top).any()
+    assert iou(answer.mask, mask) > 0.95
+
+
+@pytest.mark.parametrize("margin", [6, 12, 20])
+def test_a_loose_box_does_not_make_an_object_larger(margin):
+    frame, [mask] = scene(discs=[(80, 60, 32, (200, 60, 50))])
+    [answer] = CutSegmenter().segment(
+        Video.from_frames(frame[None]), [Prompt(1, 0, box=box_of(mask, margin))]
+    )
+    assert iou(answer.mask, mask) > 0.95

@@ -3,13 +3,14 @@
 A box of a detector is right about an object's extent where flow has lost it: the object grows
 faster than its mask, or the mask has run over something of the same colors. It may also be of
 another thing. So a box counts as far as the object's colors fill it as they fill the box on the
-frame of the prompt.
+frame of the prompt. How sure the detector was counts, too, but less for a box that lies where the
+boxes before and after it say: boxes of a part or of another thing jump.
 """
 
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,13 @@ _LEAST_FILL = 1e-3
 _REACH = 4.0  # frames from a box after which it counts less by 1/e
 _BEST = 0.5  # score of the best box of an object, at least
 _OF_BEST = (0.5, 0.9)  # of it: lower, and the box shows a part, or is not to be trusted
+# The same for a box that the boxes before and after confirm, and how much of it they must share
+# (intersection over union); their effect is in docs/decisions/067.
+_OF_BEST_CONFIRMED = (0.3, 0.6)
+_CONFIRMED = (0.5, 0.8)
 _SURE_ENOUGH = 0.5  # to search a hidden object in it
+
+_Corners = npt.NDArray[np.float64]  # (x1, y1, x2, y2) as shares of the view's sides
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,15 +71,19 @@ class RoughPlaces:
     """
 
     def __init__(self, places: Iterable[RoughPlace], view: View) -> None:
-        self._corners: dict[int, dict[int, npt.NDArray[np.float64]]] = {}
-        self._scores: dict[int, dict[int, float]] = {}
+        self._corners: dict[int, dict[int, _Corners]] = {}
+        scores: dict[int, dict[int, float]] = {}
         self._fills: dict[int, float] = {}
         origin = np.array([view.left, view.top] * 2)
         extent = np.array([view.width, view.height] * 2)
         for place in places:
             corners = (np.array(place.box.as_tuple()) - origin) / extent
             self._corners.setdefault(place.object_id, {})[place.frame] = corners
-            self._scores.setdefault(place.object_id, {})[place.frame] = place.score
+            scores.setdefault(place.object_id, {})[place.frame] = place.score
+        self._certainty = {
+            object_id: _measure_certainty(corners, scores[object_id])
+            for object_id, corners in self._corners.items()
+        }
 
     def learn(self, object_id: int, frame: int, posterior: FloatImage) -> None:
         """Remember how an object fills its box on a frame on which its mask was given.
@@ -146,25 +157,58 @@ class RoughPlaces:
         corners = self._corners.get(object_id)
         if not corners:
             return None
-        scores = self._scores[object_id]
-        best = max(_BEST, *scores.values())
+        certainty = self._certainty[object_id]
         if frame in corners:
-            return _place(corners[frame], size, _ramp(scores[frame] / best, _OF_BEST))
+            return _place(corners[frame], size, certainty[frame])
         frames = sorted(corners)
         after = bisect(frames, frame)
         if after in (0, len(frames)):
             return None
         first, second = frames[after - 1], frames[after]
-        part = (frame - first) / (second - first)
-        box = (1 - part) * corners[first] + part * corners[second]
         away = min(frame - first, second - frame)
-        score = _ramp(min(scores[first], scores[second]) / best, _OF_BEST)
-        return _place(box, size, score * float(np.exp(-away / _REACH)))
+        least = min(certainty[first], certainty[second])
+        box = _interpolate(corners, first, second, frame)
+        return _place(box, size, least * float(np.exp(-away / _REACH)))
 
 
-def _place(
-    corners: npt.NDArray[np.float64], size: tuple[int, ...], certainty: float
-) -> _PlaceOnFrame:
+def _measure_certainty(
+    corners: Mapping[int, _Corners], scores: Mapping[int, float]
+) -> dict[int, float]:
+    """Return by frame how far to trust the boxes of one object, in [0, 1]."""
+    frames = sorted(corners)
+    confirmed = {}
+    for before, frame, after in zip(frames, frames[1:], frames[2:], strict=False):
+        expected = _interpolate(corners, before, after, frame)
+        confirmed[frame] = _ramp(_measure_overlap(expected, corners[frame]), _CONFIRMED)
+    if confirmed:
+        # The outermost boxes have a neighbor on one side only, which speaks for them.
+        confirmed[frames[0]] = confirmed[frames[1]]
+        confirmed[frames[-1]] = confirmed[frames[-2]]
+    best = max(_BEST, *scores.values())
+    return {
+        frame: max(
+            _ramp(scores[frame] / best, _OF_BEST),
+            _ramp(scores[frame] / best, _OF_BEST_CONFIRMED) * confirmed.get(frame, 0.0),
+        )
+        for frame in frames
+    }
+
+
+def _interpolate(corners: Mapping[int, _Corners], first: int, second: int, frame: int) -> _Corners:
+    part = (frame - first) / (second - first)
+    between: _Corners = (1 - part) * corners[first] + part * corners[second]
+    return between
+
+
+def _measure_overlap(first: _Corners, second: _Corners) -> float:
+    """Return the intersection over union of two boxes."""
+    sides = np.minimum(first, second)[2:] - np.maximum(first, second)[:2]
+    shared = float(np.prod(np.maximum(sides, 0)))
+    total = sum(float(np.prod(box[2:] - box[:2])) for box in (first, second)) - shared
+    return shared / total if total > 0 else 0.0
+
+
+def _place(corners: _Corners, size: tuple[int, ...], certainty: float) -> _PlaceOnFrame:
     height, width = size[:2]
     distances = []
     for count, first, last in ((width, corners[0], corners[2]), (height, corners[1], corners[3])):

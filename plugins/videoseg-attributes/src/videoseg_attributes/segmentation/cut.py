@@ -117,7 +117,7 @@ def _separate(
     boxes: list[Box] = []
     cuts: list[RegionCut] = []
     for prompt in prompts:
-        others = tuple(p for other in prompts if other is not prompt for p in other.points)
+        others = [other for other in prompts if other is not prompt]
         cut, box = _first_cut(image, motion, prompt, others, taken)
         cuts.append(cut)
         boxes.append(box)
@@ -137,18 +137,19 @@ def _first_cut(
     image: Frame,
     motion: MotionEvidence,
     prompt: Prompt,
-    others: tuple[Point, ...],
+    others: Sequence[Prompt],
     taken: BoolArray,
 ) -> tuple[RegionCut, Box]:
     size = (image.shape[0], image.shape[1])
-    negative = (*prompt.negative_points, *others)
+    negative = (*prompt.negative_points, *(point for other in others for point in other.points))
     blocked = taken if taken.any() else None
     if prompt.box is None:
         return cut_around_points(image, motion, prompt.points, negative, blocked)
     box = _extend_to_points(prompt.box, prompt.points, size)
-    return cut_region(
-        image, motion, RegionHint(box, prompt.points, negative, blocked=blocked)
-    ), box
+    # Where objects meet, one may hide the side of the other that its box shows.
+    is_alone = not any(other.box is not None and other.box.iou(box) > 0 for other in others)
+    hint = RegionHint(box, prompt.points, negative, blocked=blocked, is_tight=is_alone)
+    return cut_region(image, motion, hint), box
 
 
 def _recut_without_others(
