@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -122,6 +125,34 @@ def test_openvino_computes_with_eight_bits() -> None:
     usual = features()
     found = run_in("openvino", usual, precision="int8")(image())
     assert all(1e-4 < error < 0.05 for error in relative_error(found, usual(image())))
+
+
+def test_ctrl_c_interrupts_where_networks_in_openvino_have_come_and_gone() -> None:
+    pytest.importorskip("openvino")
+    # In a process of its own, which a wrong stack for signals would crash.
+    program = (
+        "import gc, os, signal, torch\n"
+        "from torch import nn\n"
+        "from videoseg.engines import OpenVinoFunction\n"
+        "class AddOne(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return (x + 1,)\n"
+        "functions = [OpenVinoFunction(AddOne()) for _ in range(3)]\n"
+        "for number in range(3):\n"
+        "    functions[number](torch.ones(1, 3, 8, 8))\n"
+        "while functions:\n"
+        "    functions.pop(0)\n"
+        "    gc.collect()\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (0, "interrupted\n"), run.stderr
 
 
 def test_a_module_in_openvino_is_a_copy() -> None:

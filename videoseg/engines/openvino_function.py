@@ -7,6 +7,7 @@ import importlib
 import threading
 import warnings
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from videoseg.engines.eight_bits import with_eight_bits
@@ -96,7 +97,7 @@ class OpenVinoFunction:
                     module, examples, strict=False, check_trace=False
                 )
             model = _converted(openvino, traced, examples, shapes)
-        return openvino.Core().compile_model(
+        return _core().compile_model(
             model,
             "CPU",
             {
@@ -108,6 +109,16 @@ class OpenVinoFunction:
                 "ENABLE_CPU_PINNING": False,
             },
         )
+
+
+@lru_cache(maxsize=1)
+def _core() -> Any:
+    """Return OpenVINO's core, one for all networks.
+
+    Its plug-in for CPUs moves the stack on which signals are handled. The second of two cores
+    puts back that of the first, which may be gone by then: Ctrl-C would crash the program.
+    """
+    return importlib.import_module("openvino").Core()
 
 
 def _converted(openvino: Any, traced: Any, examples: Any, shapes: list[list[int]]) -> Any:

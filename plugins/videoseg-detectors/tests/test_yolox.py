@@ -127,7 +127,7 @@ def test_missing_weights_say_how_to_get_them(name, cache):
         YoloxDetector(checkpoint=name)
     message, published = str(caught.value), PUBLISHED_YOLOX[name]
     which = "" if name == "nano" else f" -O checkpoint={name}"
-    assert f"videoseg download detector yolox{which} (or name" in message
+    assert f"videoseg download detector yolox{which} (or give another file" in message
     assert "Apache-2.0" in message and f"{published.num_bytes / 1e6:.1f} MB" in message
 
 
