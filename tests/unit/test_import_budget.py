@@ -49,7 +49,7 @@ def test_listing_plugins_loads_only_what_declares_them() -> None:
     """A package that imports its stages in ``__init__`` would load them for every command."""
     code = "import videoseg; videoseg.Pipeline.from_name('attributes')"
     modules = [name for name in modules_after(code) if name.startswith("videoseg_")]
-    assert "videoseg_sam2.plugin" in modules
+    assert "videoseg_attributes.plugin" in modules
     declaring = {"plugin", "capabilities", "published"}
     found = [
         name
