@@ -112,7 +112,6 @@ def test_torch_that_cannot_compile_says_what_is_missing(monkeypatch: pytest.Monk
 
 
 def test_openvino_computes_the_same_for_every_shape() -> None:
-    pytest.importorskip("openvino")
     usual = features()
     other = run_in("openvino", usual)
     for side in (16, 24, 16):
@@ -121,14 +120,12 @@ def test_openvino_computes_the_same_for_every_shape() -> None:
 
 
 def test_openvino_computes_with_eight_bits() -> None:
-    pytest.importorskip("openvino")
     usual = features()
     found = run_in("openvino", usual, precision="int8")(image())
     assert all(1e-4 < error < 0.05 for error in relative_error(found, usual(image())))
 
 
 def test_ctrl_c_interrupts_where_networks_in_openvino_have_come_and_gone() -> None:
-    pytest.importorskip("openvino")
     # In a process of its own, which a wrong stack for signals would crash.
     program = (
         "import gc, os, signal, torch\n"
@@ -156,7 +153,6 @@ def test_ctrl_c_interrupts_where_networks_in_openvino_have_come_and_gone() -> No
 
 
 def test_a_module_in_openvino_is_a_copy() -> None:
-    pytest.importorskip("openvino")
     usual = features()
     other = OpenVinoFunction(usual)
     expected = usual(image())

@@ -57,7 +57,7 @@ class PartOfWhole:
     # -- into the part ---------------------------------------------------------------------
 
     def to_part(self, grounding: Grounding) -> Grounding:
-        """Return an answer in the frames and pixels of the part, without places on other frames.
+        """Return an answer in the frames and pixels of the part; places on frames it lacks go.
 
         Raises:
             ConfigError: If a prompt is on a frame that the part does not have, or has a mask of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from tiny_cutie import TINY, tiny_network
 from videoseg_cutie.network import CutieNetwork
@@ -48,7 +47,6 @@ def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def test_in_float32_openvino_takes_what_depends_on_the_image_alone() -> None:
-    pytest.importorskip("openvino")
     usual, other = prepared(), prepared(openvino=True)
     assert other.engines.keys() == {"image_features"}
     expected, found = steps(usual, 2), steps(other, 2)
@@ -56,7 +54,6 @@ def test_in_float32_openvino_takes_what_depends_on_the_image_alone() -> None:
 
 
 def test_all_steps_take_any_number_of_objects() -> None:
-    pytest.importorskip("openvino")
     # Prepared for 8 bits, all its layers are as OpenVINO takes them.
     usual, other = prepared(), prepared(openvino=True, eight_bit=True)
     for step in (_IMAGE_STEP, *_OBJECT_STEPS):
@@ -68,7 +65,6 @@ def test_all_steps_take_any_number_of_objects() -> None:
 
 
 def test_with_eight_bits_all_steps_change_a_little() -> None:
-    pytest.importorskip("openvino")
     usual, other = prepared(), prepared(openvino=True, eight_bit=True)
     assert len(other.engines) == 4
     expected, found = steps(usual, 1), steps(other, 1)

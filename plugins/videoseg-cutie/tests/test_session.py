@@ -208,7 +208,6 @@ def test_options_that_make_no_sense_are_refused(
 
 
 def test_masks_are_the_same_in_openvino(tiny_checkpoint: Path) -> None:
-    pytest.importorskip("openvino")
     prompt = passing_squares().prompt(1, 0, kind="mask")
     usual = run(make(tiny_checkpoint), prompt)
     other = run(make(tiny_checkpoint, engine="openvino"), prompt)

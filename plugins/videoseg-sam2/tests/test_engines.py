@@ -79,18 +79,15 @@ def test_compiled_features_are_the_same() -> None:
 
 
 def test_features_are_the_same_in_openvino() -> None:
-    pytest.importorskip("openvino")
     assert max(errors(features(network("openvino")), features(network("eager")))) < 1e-5
 
 
 def test_eight_bits_change_features_a_little() -> None:
-    pytest.importorskip("openvino")
     found = errors(features(network("openvino", "int8")), features(network("eager")))
     assert all(1e-4 < error < 0.1 for error in found)
 
 
 def test_masks_are_the_same_in_openvino(lively_checkpoint: Path) -> None:
-    pytest.importorskip("openvino")
     clip = moving_square(4)
     found = []
     for engine in ("eager", "openvino"):

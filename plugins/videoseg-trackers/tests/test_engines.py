@@ -65,13 +65,11 @@ def test_compiled_features_are_the_same(sam2_folder: Path) -> None:
 
 
 def test_features_are_the_same_in_openvino(folder: Path) -> None:
-    pytest.importorskip("openvino")
     found = features(network(folder, "openvino"))
     assert max(errors(found, features(network(folder, "eager")))) < 1e-5
 
 
 def test_eight_bits_change_features_a_little(folder: Path) -> None:
-    pytest.importorskip("openvino")
     found = errors(
         features(network(folder, "openvino", "int8")), features(network(folder, "eager"))
     )

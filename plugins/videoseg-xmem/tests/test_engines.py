@@ -75,7 +75,6 @@ def steps(network: XMemNetwork, num_objects: int, *, tall: int = 2) -> tuple[tor
 
 
 def test_openvino_computes_the_same_for_every_size() -> None:
-    pytest.importorskip("openvino")
     usual, other = prepared(), prepared(openvino=True)
     for tall in (2, 3, 2):
         error = relative_error(steps(other, 1, tall=tall), steps(usual, 1, tall=tall))
@@ -84,7 +83,6 @@ def test_openvino_computes_the_same_for_every_size() -> None:
 
 @pytest.mark.parametrize("sensory", [8, 0])
 def test_all_steps_take_any_number_of_objects(sensory: int) -> None:
-    pytest.importorskip("openvino")
     dimensions = Dimensions(key=8, value=32, sensory=sensory, width=8)
     # Prepared for 8 bits, all its layers are as OpenVINO takes them.
     usual, other = prepared(dimensions), prepared(dimensions, openvino=True, eight_bit=True)
@@ -95,7 +93,6 @@ def test_all_steps_take_any_number_of_objects(sensory: int) -> None:
 
 
 def test_with_eight_bits_all_steps_change_a_little() -> None:
-    pytest.importorskip("openvino")
     usual, other = prepared(), prepared(openvino=True, eight_bit=True)
     assert other.engines.keys() == {"image_features", "object_values", "decoded"}
     for num_objects in (2, 1, 3):
@@ -103,7 +100,6 @@ def test_with_eight_bits_all_steps_change_a_little() -> None:
 
 
 def test_with_eight_bits_whole_numbers_are_multiplied() -> None:
-    pytest.importorskip("openvino")
     function = OpenVinoFunction(encoder(), eight_bit=True)
     function(image())
     operations = function._compiled.get_runtime_model().get_ops()
@@ -122,7 +118,6 @@ def test_with_eight_bits_the_sensory_memory_stays_where_it_is_not_updated() -> N
 
 
 def test_masks_are_the_same_in_openvino(tiny_checkpoint: Path) -> None:
-    pytest.importorskip("openvino")
     clip = moving_square()
     found = []
     for engine in ("eager", "openvino"):
